@@ -1,0 +1,99 @@
+-- The shapes of results. Composites rather than TABLE (…): PostgREST turns one row into one object,
+-- and functions that tell the same thing share one shape. Attributes are appended, never reordered.
+
+CREATE TYPE wallet_ledger.ledger_row AS (
+    ledger       text,
+    currency     text,
+    timezone     text,
+    closed_until timestamptz
+);
+COMMENT ON TYPE wallet_ledger.ledger_row IS 'A ledger, as create_ledger() and close_period() return it.';
+
+CREATE TYPE wallet_ledger.account_row AS (
+    ledger          text,
+    account         text,
+    type            text,
+    currency        text,
+    state           text,
+    posted          numeric,
+    held            numeric,
+    available       numeric,
+    version         bigint,
+    minimum_balance numeric,
+    maximum_balance numeric,
+    stripes         integer,
+    owner           text,
+    metadata        jsonb,
+    created_at      timestamptz
+);
+COMMENT ON TYPE wallet_ledger.account_row IS
+    'An account with its balances: posted (moved), held (reserved by open holds), available = posted - held.';
+
+CREATE TYPE wallet_ledger.transfer_receipt AS (
+    id             uuid,
+    transaction_id uuid,
+    ledger         text,
+    debit_account  text,
+    credit_account text,
+    amount         numeric,
+    currency       text,
+    kind           text,
+    reference      text,
+    debit_balance  numeric,
+    credit_balance numeric,
+    debit_version  bigint,
+    credit_version bigint,
+    effective_at   timestamptz,
+    created_at     timestamptz,
+    replayed       boolean
+);
+COMMENT ON TYPE wallet_ledger.transfer_receipt IS
+    'A posted transfer with the balances and versions that it left behind. replayed: it was posted by an earlier call.';
+
+CREATE TYPE wallet_ledger.transfer_outcome AS (
+    position       integer,
+    outcome        text,
+    error          text,
+    message        text,
+    detail         jsonb,
+    id             uuid,
+    transaction_id uuid,
+    ledger         text,
+    debit_account  text,
+    credit_account text,
+    amount         numeric,
+    currency       text,
+    kind           text,
+    reference      text,
+    debit_balance  numeric,
+    credit_balance numeric,
+    debit_version  bigint,
+    credit_version bigint,
+    effective_at   timestamptz,
+    created_at     timestamptz,
+    replayed       boolean
+);
+COMMENT ON TYPE wallet_ledger.transfer_outcome IS
+    'What an item of post_transfers() came to: posted, replayed or rejected. position counts from 1; error is a token.';
+
+CREATE TYPE wallet_ledger.hold_row AS (
+    id              uuid,
+    ledger          text,
+    account         text,
+    destination     text,
+    amount          numeric,
+    captured_amount numeric,
+    currency        text,
+    kind            text,
+    status          text,
+    reference       text,
+    transfer_id     uuid,
+    held            numeric,
+    available       numeric,
+    expires_at      timestamptz,
+    created_at      timestamptz,
+    resolved_at     timestamptz,
+    replayed        boolean
+);
+COMMENT ON TYPE wallet_ledger.hold_row IS
+    'A hold after the call; held and available are those of its account. status: open, captured, released or expired.';

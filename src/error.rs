@@ -1,0 +1,259 @@
+//! The closed vocabulary of errors.
+//!
+//! Every refusal that a user can cause is one [`Code`]: a token for programs, an HTTP status that
+//! PostgREST passes on (SQLSTATE `PT402` becomes 402), a message that states one fact, the numbers
+//! as JSON, and a hint that says what to do. Nothing else in the crate invents an error, and the
+//! table in `docs/errors.md` is printed from [`ALL`].
+
+use serde_json::{Map, Value, json};
+use std::fmt;
+
+/// What kind of refusal this is. The order is the order of precedence within one status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    MissingArgument,
+    InvalidArgument,
+    InvalidJson,
+    UnknownField,
+    TooManyItems,
+    InvalidAmount,
+    AmountOutOfRange,
+    InvalidAddress,
+    SameAccount,
+    LedgerRequired,
+    InsufficientFunds,
+    AppendOnly,
+    ReservedKind,
+    LedgerNotFound,
+    CurrencyNotFound,
+    KindNotFound,
+    AccountNotFound,
+    TransferNotFound,
+    TransactionNotFound,
+    HoldNotFound,
+    IdempotencyConflict,
+    VersionConflict,
+    AlreadyExists,
+    AlreadyResolved,
+    AccountNotEmpty,
+    RowKeyChanged,
+    CurrencyMismatch,
+    AccountClosed,
+    AccountFrozen,
+    PeriodClosed,
+    BalanceLimitExceeded,
+    DestinationRequired,
+    HoldExpired,
+    CaptureExceedsHold,
+    NotReversible,
+    ReversalExceedsOriginal,
+    LinkedItemFailed,
+    InvalidTrigger,
+    TryAgain,
+    NotInstalled,
+    PrivilegeMissing,
+    BooksInconsistent,
+}
+
+/// How one [`Code`] appears outside: token, HTTP status, what it means, what to do about it.
+pub struct Definition {
+    pub code: Code,
+    pub token: &'static str,
+    pub status: u16,
+    pub meaning: &'static str,
+    pub hint: &'static str,
+}
+
+const fn define(
+    code: Code,
+    token: &'static str,
+    status: u16,
+    meaning: &'static str,
+    hint: &'static str,
+) -> Definition {
+    Definition { code, token, status, meaning, hint }
+}
+
+/// Every error there is, in order of status and precedence. The position equals the enum's value.
+#[rustfmt::skip]
+pub static ALL: &[Definition] = &[
+    define(Code::MissingArgument, "missing_argument", 400, "A value that is needed is NULL or absent.", "Pass a value for the named argument."),
+    define(Code::InvalidArgument, "invalid_argument", 400, "A value has the wrong form.", "Correct the named argument; the detail says what form it must have."),
+    define(Code::InvalidJson, "invalid_json", 400, "The JSON has the wrong shape.", "Pass a JSON array of objects, one object per item."),
+    define(Code::UnknownField, "unknown_field", 400, "An item has a key that is not known.", "Check the key's spelling; the detail lists the known keys."),
+    define(Code::TooManyItems, "too_many_items", 400, "The call has more items than one call may have.", "Split the items over several calls."),
+    define(Code::InvalidAmount, "invalid_amount", 400, "The amount is not a positive number that the currency can express.", "Pass an amount above zero, with no more decimals than the currency has."),
+    define(Code::AmountOutOfRange, "amount_out_of_range", 400, "The amount or the balance it leads to is too large to be kept exactly.", "Amounts and balances hold at most 28 digits, decimals included."),
+    define(Code::InvalidAddress, "invalid_address", 400, "The account address is malformed.", "Use segments of A-Z a-z 0-9 _ . - joined by ':', at most 128 bytes."),
+    define(Code::SameAccount, "same_account", 400, "Debit and credit name the same account.", "A transfer moves money between two different accounts."),
+    define(Code::LedgerRequired, "ledger_required", 400, "No ledger was named and there is not exactly one.", "Pass ledger => 'name', or SET wallet_ledger.ledger = 'name'."),
+    define(Code::InsufficientFunds, "insufficient_funds", 402, "The account would pass below its floor.", "Lower the amount, or bring money in first; the detail has the available balance."),
+    define(Code::AppendOnly, "append_only", 403, "Booked rows cannot be changed or deleted.", "Post a correction: reverse_transfer() names what it reverses."),
+    define(Code::ReservedKind, "reserved_kind", 403, "The kind is written by the ledger itself.", "Use another kind, or the function that the kind belongs to."),
+    define(Code::LedgerNotFound, "ledger_not_found", 404, "No such ledger.", "Create it with create_ledger(), or correct the name."),
+    define(Code::CurrencyNotFound, "currency_not_found", 404, "No such currency.", "Create it with create_currency(code, scale)."),
+    define(Code::KindNotFound, "kind_not_found", 404, "No such kind in this ledger.", "Use one of the view kinds, or add it with create_kind()."),
+    define(Code::AccountNotFound, "account_not_found", 404, "No such account in this ledger.", "Create it with create_account() or open_wallet()."),
+    define(Code::TransferNotFound, "transfer_not_found", 404, "No such transfer in this ledger.", "Check the id and the ledger."),
+    define(Code::TransactionNotFound, "transaction_not_found", 404, "No such transaction in this ledger.", "Check the id and the ledger."),
+    define(Code::HoldNotFound, "hold_not_found", 404, "No such hold in this ledger.", "Check the id and the ledger."),
+    define(Code::IdempotencyConflict, "idempotency_conflict", 409, "The idempotency key was used for a different request.", "Send the same request again, or use a new key for a new intention."),
+    define(Code::VersionConflict, "version_conflict", 409, "The account has moved on since the expected version.", "Read the account again and decide anew."),
+    define(Code::AlreadyExists, "already_exists", 409, "It exists already with other properties.", "Use the existing one, or another name."),
+    define(Code::AlreadyResolved, "already_resolved", 409, "The hold was captured, released or expired before.", "Read the hold; it cannot be resolved twice."),
+    define(Code::AccountNotEmpty, "account_not_empty", 409, "The account still has a balance or an open hold.", "Move the balance out and resolve the holds, then close it."),
+    define(Code::RowKeyChanged, "row_key_changed", 409, "The primary key of a row in the posting status was changed.", "Keep the primary key: it is what makes a row's posting happen once."),
+    define(Code::CurrencyMismatch, "currency_mismatch", 422, "The two accounts have different currencies.", "Convert through an account of each currency; one transfer has one currency."),
+    define(Code::AccountClosed, "account_closed", 422, "The account is closed.", "Open it again with reopen_account(), or use another account."),
+    define(Code::AccountFrozen, "account_frozen", 422, "The account is frozen.", "Lift the freeze with unfreeze_account() once its reason is gone."),
+    define(Code::PeriodClosed, "period_closed", 422, "The effective time lies in a closed period.", "Use an effective time at or after the end of the closed period."),
+    define(Code::BalanceLimitExceeded, "balance_limit_exceeded", 422, "The account would pass above its ceiling.", "Lower the amount, or raise the account's maximum balance."),
+    define(Code::DestinationRequired, "destination_required", 422, "Neither the hold nor the capture names a destination, or they differ.", "Pass destination => … where the hold named none."),
+    define(Code::HoldExpired, "hold_expired", 422, "The hold has expired.", "Make a new hold."),
+    define(Code::CaptureExceedsHold, "capture_exceeds_hold", 422, "The capture is larger than the hold.", "Capture at most the hold's amount."),
+    define(Code::NotReversible, "not_reversible", 422, "This transfer is itself a correction.", "Post the movement that you want as a new transfer."),
+    define(Code::ReversalExceedsOriginal, "reversal_exceeds_original", 422, "More would be reversed than was moved.", "Reverse at most what remains; the detail has the amount."),
+    define(Code::LinkedItemFailed, "linked_item_failed", 422, "Another item of the same transaction was rejected.", "Correct the item that the detail names."),
+    define(Code::InvalidTrigger, "invalid_trigger", 422, "The trigger's definition does not fit its table.", "Run check_trigger('table') and correct what it finds."),
+    define(Code::TryAgain, "try_again", 503, "PostgreSQL had to abort this transaction in favour of another.", "Run the whole transaction again; use an idempotency key."),
+    define(Code::NotInstalled, "not_installed", 503, "The data schema is missing or of another version.", "Run SELECT wallet_ledger.install()."),
+    define(Code::PrivilegeMissing, "privilege_missing", 403, "The role that runs this lacks a privilege.", "Run it as a superuser, or as a role with CREATEROLE that owns the database."),
+    define(Code::BooksInconsistent, "books_inconsistent", 500, "A guard found a state that must not exist.", "Nothing was written. Run verify_ledger() and report what it finds."),
+];
+
+impl Code {
+    /// The definition of this code.
+    pub fn definition(self) -> &'static Definition {
+        &ALL[self as usize]
+    }
+
+    /// The code that a stored token stands for.
+    pub fn from_token(token: &str) -> Option<Code> {
+        ALL.iter().find(|definition| definition.token == token).map(|definition| definition.code)
+    }
+}
+
+/// One refusal: what is wrong, in words and in numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LedgerError {
+    pub code: Code,
+    pub message: String,
+    details: Map<String, Value>,
+}
+
+/// The result of everything that can be refused.
+pub type Result<T> = std::result::Result<T, LedgerError>;
+
+impl LedgerError {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), details: Map::new() }
+    }
+
+    /// Adds one fact to the JSON detail. Money goes in as a string: JavaScript would round numbers.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.details.insert(name.to_owned(), Value::String(value.to_string()));
+        self
+    }
+
+    /// Adds one fact that is a small whole number.
+    #[must_use]
+    pub fn with_count(mut self, name: &str, value: i64) -> Self {
+        self.details.insert(name.to_owned(), json!(value));
+        self
+    }
+
+    /// Names the item of an array call, counted from 1.
+    #[must_use]
+    pub fn at_item(mut self, index: usize) -> Self {
+        self.message = format!("item {}: {}", index + 1, self.message);
+        self.details.insert("position".to_owned(), json!(index + 1));
+        self
+    }
+
+    pub fn token(&self) -> &'static str {
+        self.code.definition().token
+    }
+
+    pub fn hint(&self) -> &'static str {
+        self.code.definition().hint
+    }
+
+    /// The five characters of the SQLSTATE: `PT` and the HTTP status.
+    pub fn sqlstate(&self) -> String {
+        format!("PT{}", self.code.definition().status)
+    }
+
+    /// The JSON of the DETAIL line: the token first, then the facts.
+    pub fn detail(&self) -> Value {
+        let mut detail = Map::new();
+        detail.insert("error".to_owned(), json!(self.token()));
+        detail.extend(self.details.clone());
+        Value::Object(detail)
+    }
+
+    /// What is stored for a rejected item: the detail and the message.
+    pub fn to_stored(&self) -> Value {
+        json!({ "detail": self.detail(), "message": self.message })
+    }
+
+    /// The inverse of [`Self::to_stored`]; an unreadable row is reported as such, never guessed at.
+    pub fn from_stored(stored: &Value) -> Self {
+        let token = stored["detail"]["error"].as_str().unwrap_or_default();
+        let Some(code) = Code::from_token(token) else {
+            return Self::new(Code::BooksInconsistent, "a stored rejection has an unknown error token")
+                .with("token", token);
+        };
+        let mut details = stored["detail"].as_object().cloned().unwrap_or_default();
+        details.remove("error");
+        let message = stored["message"].as_str().unwrap_or_default().to_owned();
+        Self { code, message, details }
+    }
+}
+
+/// The error for an argument that is NULL where a value is needed.
+pub fn missing(argument: &str) -> LedgerError {
+    LedgerError::new(Code::MissingArgument, format!("{argument} must not be null")).with("argument", argument)
+}
+
+/// The error for an argument of the wrong form; `must` completes the sentence "<argument> must …".
+pub fn invalid(argument: &str, must: &str) -> LedgerError {
+    LedgerError::new(Code::InvalidArgument, format!("{argument} must {must}")).with("argument", argument)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_indexed_by_the_enum() {
+        for (index, definition) in ALL.iter().enumerate() {
+            assert_eq!(definition.code as usize, index, "{} is out of place", definition.token);
+            assert_eq!(Code::from_token(definition.token), Some(definition.code));
+        }
+    }
+
+    #[test]
+    fn every_definition_is_complete_and_postgrest_can_carry_it() {
+        for definition in ALL {
+            assert!(matches!(definition.status, 400 | 402 | 403 | 404 | 409 | 422 | 429 | 500 | 503));
+            assert!(definition.meaning.ends_with('.') && definition.hint.ends_with('.'));
+            assert_eq!(LedgerError::new(definition.code, "x").sqlstate().len(), 5);
+        }
+    }
+
+    #[test]
+    fn a_stored_rejection_reads_back_the_same() {
+        let error = LedgerError::new(Code::InsufficientFunds, "wallets:1 has 5.00 available")
+            .with("available", "5.00")
+            .with_count("attempt", 2)
+            .at_item(6);
+        assert_eq!(LedgerError::from_stored(&error.to_stored()), error);
+    }
+
+    #[test]
+    fn a_damaged_rejection_is_reported_not_guessed() {
+        let error = LedgerError::from_stored(&json!({"detail": {"error": "no_such_token"}}));
+        assert_eq!(error.code, Code::BooksInconsistent);
+    }
+}

@@ -1,0 +1,34 @@
+//! Events: state changes, written in the transaction that makes them, for notifications and sync.
+//!
+//! Plain transfers write none: they are a log already, and `poll_transfers` reads it. The cursor of
+//! both is a position, the id of the writing transaction, and stops below the oldest transaction that
+//! is still running: a slow transaction holds the cursor back instead of being skipped.
+
+pub mod api;
+pub mod rules;
+pub mod store;
+
+use crate::ledger::{self, Ledger, settings};
+use crate::spi::Session;
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Writes one event.
+pub fn write(session: &Session, ledger: &Ledger, topic: &str, subject: &str, payload: Value) {
+    let event = store::Event { id: Uuid::now_v7(), topic, subject, payload };
+    store::insert(session, ledger.id, &event, ledger::position(session), ledger::now());
+    if let Some(channel) = settings::notify_channel() {
+        ledger::store::notify(session, &channel, &ledger.name);
+    }
+}
+
+/// An account's state changed.
+pub fn account_changed(session: &Session, ledger: &Ledger, topic: &str, address: &str, reason: Option<&str>) {
+    write(session, ledger, topic, address, json!({ "account": address, "reason": reason }));
+}
+
+/// What every event about a hold says.
+pub fn hold_payload(hold_id: Uuid, address: &str, amount: Decimal) -> Value {
+    json!({ "hold_id": hold_id.to_string(), "account": address, "amount": amount.to_string() })
+}

@@ -1,0 +1,265 @@
+//! Holds: money that is promised and not yet moved.
+//!
+//! A hold changes hands under the row lock of its account: capture, release and expiry of one hold
+//! wait for each other there, and whoever comes second finds it resolved. Lock order: key, accounts
+//! (the hold's and the destination), then the hold's row, which nobody can hold without the account.
+//!
+//! Statements: hold_funds 4 (lock, balance, hold, event), capture 7, release 6; each two more with a key.
+
+pub mod api;
+pub mod rules;
+pub mod store;
+
+use crate::account::rules::Side;
+use crate::error::{Code, LedgerError, Result};
+use crate::ledger::{self, Ledger};
+use crate::posting::rules::Book;
+use crate::posting::store::{Draft, Receipt};
+use crate::posting::{self, Access, Wanted};
+use crate::spi::Session;
+use crate::spi::jsonb::Document;
+use crate::{address, event, money, time};
+use rules::{Action, State};
+use rust_decimal::Decimal;
+use serde_json::json;
+use store::{NewHold, Stored};
+use uuid::Uuid;
+
+/// Arguments of `hold_funds`, checked for form.
+pub struct Request<'a> {
+    pub account: &'a str,
+    pub amount: Decimal,
+    pub destination: Option<&'a str>,
+    pub expires_at: Option<i64>,
+    pub kind: &'a str,
+    pub reference: Option<&'a str>,
+    pub description: Option<&'a str>,
+    pub metadata: Option<&'a Document>,
+}
+
+/// A hold and its account's balances after the call.
+pub struct Reserved {
+    pub stored: Stored,
+    pub held: Decimal,
+    pub available: Decimal,
+}
+
+/// Reserves available balance.
+pub fn hold(session: &Session, ledger: &Ledger, request: &Request) -> Result<Reserved> {
+    let account = address::checked(request.account, "account")?;
+    let destination = request.destination.map(|given| address::checked(given, "destination")).transpose()?;
+    if destination == Some(account) {
+        return Err(LedgerError::new(Code::SameAccount, format!("hold and destination both name {account}"))
+            .with("account", account));
+    }
+    posting::request::check_labels(
+        request.reference,
+        request.description,
+        request.metadata.map(Document::as_bytes),
+    )?;
+    let kind_id = ledger::kind_id(session, ledger, request.kind)?;
+    let mut wanted = Wanted::default();
+    wanted.outflow(account, request.amount);
+    let mut book = posting::open_book(session, ledger, &wanted, Access::Lock)?;
+    let row = reserving_row(&book, account, request.amount)?;
+    let now = ledger::now();
+    let expires_at = check_expiry(request.expires_at, now)?;
+    if let Some(destination) = destination {
+        check_destination(session, ledger, destination, &book.row(row).currency)?;
+    }
+    let amount = money::to_scale(request.amount, book.row(row).scale, &book.row(row).currency, "amount")?;
+    book.change_held(row, amount)?;
+    posting::write(session, ledger, &book, &[])?;
+    let id = Uuid::now_v7();
+    let new = NewHold {
+        id,
+        kind_id,
+        account_id: book.row(row).id,
+        amount,
+        destination,
+        expires_at,
+        created_at: now,
+        reference: request.reference,
+        description: request.description,
+        metadata: request.metadata,
+    };
+    store::insert(session, ledger.id, &new);
+    let mut payload = event::hold_payload(id, account, amount);
+    payload["destination"] = json!(destination);
+    payload["expires_at"] = json!(time::to_text(expires_at));
+    event::write(session, ledger, "hold.created", &id.to_string(), payload);
+    result(session, ledger, id, &book, row)
+}
+
+/// The row that can reserve the amount. A hold sits on one row, so on a striped account a single
+/// stripe must have it.
+fn reserving_row(book: &Book, account: &str, amount: Decimal) -> Result<usize> {
+    let rows = book.rows_of(account);
+    let Some(first) = rows.first().copied() else {
+        return Err(LedgerError::new(Code::AccountNotFound, format!("there is no account {account}"))
+            .with("account", account));
+    };
+    let row = book.row(first);
+    money::to_scale(amount, row.scale, &row.currency, "amount")?;
+    row.check_open()?;
+    let enough = |index: &usize| book.row(*index).spendable().is_none_or(|spendable| spendable >= amount);
+    rows.iter().copied().find(enough).ok_or_else(|| {
+        let available = rows.iter().map(|index| book.row(*index).available()).max().unwrap_or_default();
+        row.insufficient(amount, available)
+    })
+}
+
+fn check_expiry(expires_at: Option<i64>, now: i64) -> Result<i64> {
+    match expires_at {
+        None => Ok(time::INFINITY),
+        Some(at) if at <= now => Err(crate::error::invalid("expires_at", "lie in the future")
+            .with("expires_at", time::to_text(at))),
+        Some(at) => Ok(at),
+    }
+}
+
+/// A destination that could never be paid is refused now, not at capture.
+fn check_destination(session: &Session, ledger: &Ledger, destination: &str, currency: &str) -> Result<()> {
+    let account = crate::account::find(session, ledger, destination, true)?;
+    if account.currency == currency {
+        return Ok(());
+    }
+    Err(LedgerError::new(
+        Code::CurrencyMismatch,
+        format!("the hold is in {currency}, {destination} in {}", account.currency),
+    )
+    .with("debit_currency", currency)
+    .with("credit_currency", account.currency))
+}
+
+/// Moves the held money, or a part of it; the rest is released.
+pub fn capture(
+    session: &Session,
+    ledger: &Ledger,
+    hold_id: Uuid,
+    amount: Option<Decimal>,
+    destination: Option<&str>,
+) -> Result<(Receipt, Stored)> {
+    ledger::enter_period(ledger);
+    let before = find(session, ledger, hold_id, false)?;
+    // A hold that is over is said to be so, whatever else is wrong with the call.
+    rules::check(&before.hold, Action::Capture, ledger::now())?;
+    let destination = address::checked(rules::destination(&before.hold, destination)?, "destination")?;
+    let mut book = lock_pair(session, ledger, &before, destination, amount.unwrap_or(before.hold.amount))?;
+    let stored = find(session, ledger, hold_id, true)?;
+    rules::check(&stored.hold, Action::Capture, ledger::now())?;
+    let amount = rules::captured_amount(&stored.hold, amount, stored.scale, &stored.currency)?;
+    let held = row_of(&book, stored.account_id)?;
+    let Some(other) = book.rows_of(destination).iter().copied().find(|row| *row != held) else {
+        return Err(LedgerError::new(Code::AccountNotFound, format!("there is no account {destination}"))
+            .with("account", destination));
+    };
+    book.change_held(held, -stored.hold.amount)?;
+    // Out of the held account, whichever side that is for its type.
+    let (debit, credit) = if book.row(held).decreases(Side::Debit) { (held, other) } else { (other, held) };
+    let movement = book.post_between(debit, credit, amount)?;
+    let draft = Draft {
+        id: Uuid::now_v7(),
+        transaction_id: None,
+        reverses_id: None,
+        kind_id: stored.kind_id,
+        movement,
+        reference: stored.reference.as_deref(),
+        description: stored.description.as_deref(),
+        metadata: stored.metadata.as_ref().map(Document::as_bytes),
+        effective_at: None,
+    };
+    let drafts = [draft];
+    let now = posting::write(session, ledger, &book, &drafts)?;
+    let receipt = posting::receipt(&book, &drafts[0], now, false);
+    settle(session, ledger, &stored, State::Captured, now, amount, receipt.id)?;
+    let mut payload = event::hold_payload(hold_id, &stored.account, amount);
+    payload["transfer_id"] = json!(receipt.id.map(|id| id.to_string()));
+    payload["released"] = json!((stored.hold.amount - amount).to_string());
+    event::write(session, ledger, "hold.captured", &hold_id.to_string(), payload);
+    Ok((receipt, stored))
+}
+
+/// Locks the hold's row of balance and its destination, in the global order.
+fn lock_pair(
+    session: &Session,
+    ledger: &Ledger,
+    stored: &Stored,
+    destination: &str,
+    amount: Decimal,
+) -> Result<Book> {
+    let mut wanted = Wanted::default();
+    if stored.is_striped {
+        // Plain accounts come before stripes in the lock order; the hold's stripe is a given one.
+        wanted.transfer(destination, destination, amount);
+        let plain = posting::open_book(session, ledger, &wanted, Access::Lock)?;
+        let (mut book, _) = posting::open_rows(session, ledger, &[stored.account_id])?;
+        plain.rows().iter().for_each(|account| book.insert(account.clone()));
+        return Ok(book);
+    }
+    wanted.transfer(&stored.account, destination, amount);
+    posting::open_book(session, ledger, &wanted, Access::Lock)
+}
+
+fn row_of(book: &Book, account_id: i64) -> Result<usize> {
+    book.find_row(account_id)
+        .ok_or_else(|| LedgerError::new(Code::BooksInconsistent, "the account of a hold is missing"))
+}
+
+/// Gives the held money back to the available balance.
+pub fn release(session: &Session, ledger: &Ledger, hold_id: Uuid, reason: Option<&str>) -> Result<Reserved> {
+    let before = find(session, ledger, hold_id, false)?;
+    let (mut book, _) = posting::open_rows(session, ledger, &[before.account_id])?;
+    let stored = find(session, ledger, hold_id, true)?;
+    let now = ledger::now();
+    rules::check(&stored.hold, Action::Release, now)?;
+    let row = row_of(&book, stored.account_id)?;
+    book.change_held(row, -stored.hold.amount)?;
+    posting::write(session, ledger, &book, &[])?;
+    settle(session, ledger, &stored, State::Released, now, money::zero(stored.scale), None)?;
+    let mut payload = event::hold_payload(hold_id, &stored.account, stored.hold.amount);
+    payload["reason"] = json!(reason);
+    event::write(session, ledger, "hold.released", &hold_id.to_string(), payload);
+    result(session, ledger, hold_id, &book, row)
+}
+
+fn settle(
+    session: &Session,
+    ledger: &Ledger,
+    stored: &Stored,
+    state: State,
+    now: i64,
+    captured: Decimal,
+    transfer_id: Option<Uuid>,
+) -> Result<()> {
+    if !store::resolve(session, ledger.id, stored.hold.id, state, now, captured, transfer_id) {
+        return Err(LedgerError::new(Code::BooksInconsistent, "a hold was resolved although its account was locked")
+            .with("hold_id", stored.hold.id));
+    }
+    Ok(())
+}
+
+/// Writes down expired holds: for the record, since they count as released anyway. Returns how many;
+/// bounded, and skips accounts that are in use.
+pub fn expire(session: &Session, ledger: &Ledger, max_count: i64) -> Result<i64> {
+    let accounts = store::due_accounts(session, ledger.id, ledger::now(), max_count);
+    if accounts.is_empty() {
+        return Ok(0);
+    }
+    // Opening the rows expires what is due on them; writing gives the money back.
+    let (book, expired) = posting::open_rows(session, ledger, &accounts)?;
+    posting::write(session, ledger, &book, &[])?;
+    Ok(expired as i64)
+}
+
+fn find(session: &Session, ledger: &Ledger, hold_id: Uuid, lock: bool) -> Result<Stored> {
+    store::find(session, ledger.id, hold_id, lock).ok_or_else(|| {
+        LedgerError::new(Code::HoldNotFound, format!("there is no hold {hold_id}")).with("hold_id", hold_id)
+    })
+}
+
+fn result(session: &Session, ledger: &Ledger, hold_id: Uuid, book: &Book, row: usize) -> Result<Reserved> {
+    let stored = find(session, ledger, hold_id, false)?;
+    let account = book.row(row);
+    Ok(Reserved { stored, held: account.held, available: account.available() })
+}

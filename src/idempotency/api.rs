@@ -1,0 +1,38 @@
+//! SQL face of idempotency: retention.
+
+use crate::error::{invalid, missing};
+use crate::spi::Session;
+use crate::{ledger, report};
+use pgrx::prelude::*;
+
+/// Deletes idempotency keys older than `older_than`, at most `max_count`, the oldest first.
+///
+/// A forgotten key no longer protects: the same request sent again would post again. Keep keys for
+/// longer than any client, queue or person may still retry.
+///
+/// * `older_than`: age as an interval, at least one hour.
+/// * `max_count`: upper bound of the work of one call, 1 to 1,000,000.
+///
+/// Returns how many keys were deleted. Call again until it returns less than `max_count`.
+#[pg_extern(security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn forget_idempotency_keys(
+    older_than: default!(Option<Interval>, "'90 days'"),
+    max_count: default!(Option<i32>, 10000),
+    ledger: default!(Option<&str>, "NULL"),
+) -> i64 {
+    report::run(|| {
+        let session = Session::connect();
+        let older_than = older_than.ok_or_else(|| missing("older_than"))?;
+        let max_count = max_count.ok_or_else(|| missing("max_count"))?;
+        if !(1..=1_000_000).contains(&max_count) {
+            return Err(invalid("max_count", "be between 1 and 1000000"));
+        }
+        let seconds = (older_than.as_micros() / 1_000_000) as i64;
+        if seconds < 3600 {
+            return Err(invalid("older_than", "be at least one hour: a key must outlive every retry"));
+        }
+        let ledger = ledger::resolve(&session, ledger)?;
+        Ok(super::store::forget(&session, ledger.id, seconds, i64::from(max_count)))
+    })
+}

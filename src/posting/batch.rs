@@ -1,0 +1,436 @@
+//! The array engine: many requested transfers, one outcome each.
+
+use super::request::{Checked, Request};
+use super::rules::{Book, Movement};
+use super::store::{Draft, Receipt};
+use super::{Access, Wanted, open_book, receipt, write};
+use crate::error::{Code, LedgerError, Result, invalid};
+use crate::idempotency::rules::{Fingerprint, Operation, check_key};
+use crate::idempotency::store::{Claim, Stored};
+use crate::idempotency::{self, forgotten_meanwhile};
+use crate::ledger::{self, Ledger, rules::REBALANCE};
+use crate::spi::Session;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use uuid::Uuid;
+
+/// What happens when an item is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// The whole call fails with the item's error.
+    Raise,
+    /// The item is rejected, the others go on.
+    Report,
+}
+
+/// What an item came to.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Posted(Receipt),
+    Replayed(Receipt),
+    Rejected { error: LedgerError, replayed: bool },
+}
+
+/// One call of the engine.
+pub struct Call<'a> {
+    pub requests: Vec<Request<'a>>,
+    pub operation: Operation,
+    pub on_error: OnError,
+    pub access: Access,
+}
+
+/// An item on its way through the engine.
+struct Item<'a> {
+    request: Request<'a>,
+    id: Uuid,
+    checked: Option<(Checked<'a>, i16)>,
+    /// An earlier item of this call with the same key.
+    same_as: Option<usize>,
+    fingerprint: Option<Fingerprint>,
+    /// Claimed by this call: a rejection must be remembered.
+    claimed: bool,
+    outcome: Option<Outcome>,
+}
+
+impl Call<'_> {
+    /// Names the item's position, unless the call has only the one.
+    fn locate(&self, error: LedgerError, index: usize) -> LedgerError {
+        if self.operation == Operation::PostTransfers { error.at_item(index) } else { error }
+    }
+}
+
+/// Posts the requests and returns one outcome each, in their order.
+pub fn post(session: &Session, ledger: &Ledger, mut call: Call) -> Result<Vec<Outcome>> {
+    let preview = call.access == Access::Look;
+    if !preview {
+        ledger::enter_period(ledger);
+    }
+    let requests = std::mem::take(&mut call.requests);
+    let mut items: Vec<Item> = requests
+        .into_iter()
+        .map(|request| Item {
+            request,
+            id: Uuid::now_v7(),
+            checked: None,
+            same_as: None,
+            fingerprint: None,
+            claimed: false,
+            outcome: None,
+        })
+        .collect();
+    let groups = groups(&items).map_err(|(index, error)| call.locate(error, index))?;
+    settle_keys(session, ledger, &call, &mut items)?;
+    settle_mixed_groups(&call, &mut items, &groups)?;
+    check_items(session, ledger, &call, &mut items)?;
+    let mut wanted = Wanted::default();
+    for item in items.iter().filter(|item| item.outcome.is_none()) {
+        if let Some((checked, _)) = item.checked {
+            wanted.transfer(checked.debit_account, checked.credit_account, checked.amount);
+        }
+    }
+    if items.iter().any(|item| item.outcome.is_none() && item.same_as.is_none()) {
+        let mut book = open_book(session, ledger, &wanted, call.access)?;
+        decide(session, ledger, &call, &mut book, &mut items, &groups)?;
+    }
+    finish(session, ledger, &call, items)
+}
+
+/// Ranges of items that belong together: equal adjacent labels, everything else alone.
+fn groups(items: &[Item]) -> std::result::Result<Vec<Range<usize>>, (usize, LedgerError)> {
+    let mut groups: Vec<Range<usize>> = Vec::with_capacity(items.len());
+    let mut seen: HashSet<&str> = HashSet::new();
+    for (index, item) in items.iter().enumerate() {
+        let label = item.request.transaction;
+        if let (Some(label), Some(last)) = (label, groups.last_mut()) {
+            if items[last.start].request.transaction == Some(label) {
+                last.end = index + 1;
+                continue;
+            }
+        }
+        if let Some(label) = label
+            && !seen.insert(label)
+        {
+            let error = invalid("transaction", "be the same in adjacent items only").with("value", label);
+            return Err((index, error));
+        }
+        groups.push(index..index + 1);
+    }
+    Ok(groups)
+}
+
+/// Claims the keys and settles the items whose key was used before.
+fn settle_keys(session: &Session, ledger: &Ledger, call: &Call, items: &mut [Item]) -> Result<()> {
+    let mut first_with: HashMap<String, usize> = HashMap::new();
+    for index in 0..items.len() {
+        let Some(key) = items[index].request.idempotency_key else { continue };
+        check_key(key).map_err(|error| call.locate(error, index))?;
+        // The operation in the fingerprint is the single one: an item means the same in both calls.
+        items[index].fingerprint = Some(items[index].request.fingerprint(Operation::PostTransfer));
+        match first_with.get(key) {
+            Some(first) => items[index].same_as = Some(*first),
+            None => {
+                first_with.insert(key.to_owned(), index);
+            }
+        }
+    }
+    if first_with.is_empty() {
+        return Ok(());
+    }
+    let (free, mut stored) = claim_keys(session, ledger, call, items, &first_with);
+    for (key, index) in &first_with {
+        items[*index].claimed = free.contains(key);
+    }
+    for index in 0..items.len() {
+        let Some(key) = items[index].request.idempotency_key else { continue };
+        let fingerprint = items[index].fingerprint.as_ref().expect("every keyed item has one");
+        let settled = if let Some(first) = items[index].same_as {
+            let first = items[first].fingerprint.as_ref().expect("it has the same key");
+            fingerprint.check_same(key, first.operation as i16, first.bytes()).map(|()| None)
+        } else if items[index].claimed || (call.access == Access::Look && !stored.contains_key(key)) {
+            Ok(None)
+        } else {
+            let before = stored.remove(key).ok_or_else(|| forgotten_meanwhile(key));
+            before.and_then(|before| {
+                fingerprint.check_same(key, before.operation_id, &before.request)?;
+                replay(session, ledger, call, &before).map(Some)
+            })
+        };
+        match settled {
+            Ok(outcome) => items[index].outcome = outcome,
+            Err(error) => refuse(call, items, index, error)?,
+        }
+    }
+    Ok(())
+}
+
+type Found = (HashSet<String>, HashMap<String, Stored>);
+
+/// One statement claims every key, in sorted order; a second finds those that were taken.
+fn claim_keys(
+    session: &Session,
+    ledger: &Ledger,
+    call: &Call,
+    items: &[Item],
+    first_with: &HashMap<String, usize>,
+) -> Found {
+    let mut keys: Vec<&str> = first_with.keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    if call.access == Access::Look {
+        return (HashSet::new(), idempotency::store::find(session, ledger.id, &keys, true));
+    }
+    let claims: Vec<Claim> = keys
+        .iter()
+        .map(|key| {
+            let item = &items[first_with[*key]];
+            let fingerprint = item.fingerprint.as_ref().expect("every keyed item has one");
+            Claim { key, fingerprint, transfer_ids: vec![item.id] }
+        })
+        .collect();
+    let now = ledger::now();
+    let free: HashSet<String> = if let [claim] = claims.as_slice() {
+        let claimed = idempotency::store::claim_one(session, ledger.id, claim, now);
+        claimed.then(|| claim.key.to_owned()).into_iter().collect()
+    } else {
+        idempotency::store::claim_many(session, ledger.id, &claims, now)
+    };
+    let taken: Vec<&str> = keys.into_iter().filter(|key| !free.contains(*key)).collect();
+    let stored =
+        if taken.is_empty() { HashMap::new() } else { idempotency::store::find(session, ledger.id, &taken, false) };
+    (free, stored)
+}
+
+/// What a key that was used before came to.
+fn replay(session: &Session, ledger: &Ledger, call: &Call, before: &Stored) -> Result<Outcome> {
+    if let Some(error) = &before.error {
+        let error = LedgerError::from_stored(error);
+        if call.on_error == OnError::Raise {
+            return Err(error);
+        }
+        return Ok(Outcome::Rejected { error, replayed: true });
+    }
+    let id = before.transfer_ids.first().copied().ok_or_else(|| {
+        LedgerError::new(Code::BooksInconsistent, "a stored idempotency key has no outcome")
+    })?;
+    super::stored_receipt(session, ledger, id, call.access == Access::Look).map(Outcome::Replayed)
+}
+
+/// An item is refused: the call fails, or the item is rejected.
+fn refuse(call: &Call, items: &mut [Item], index: usize, error: LedgerError) -> Result<()> {
+    // A conflict of isolation is never an item's own fault.
+    if call.on_error == OnError::Raise || matches!(error.code, Code::TryAgain | Code::BooksInconsistent) {
+        return Err(call.locate(error, index));
+    }
+    items[index].outcome = Some(Outcome::Rejected { error: call.locate(error, index), replayed: false });
+    Ok(())
+}
+
+/// A transaction is replayed as a whole or posted as a whole.
+fn settle_mixed_groups(call: &Call, items: &mut [Item], groups: &[Range<usize>]) -> Result<()> {
+    for group in groups.iter().filter(|group| group.len() > 1) {
+        let settled = |item: &Item| item.outcome.is_some() || item.same_as.is_some();
+        let Some(before) = group.clone().find(|index| settled(&items[*index])) else { continue };
+        if group.clone().all(|index| settled(&items[index])) {
+            continue;
+        }
+        for index in group.clone() {
+            if items[index].outcome.is_none() {
+                let error = LedgerError::new(
+                    Code::IdempotencyConflict,
+                    "some items of the transaction were requested before and others were not",
+                )
+                .with("field", "transaction")
+                .with_count("other_position", before as i64 + 1);
+                refuse(call, items, index, error)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Judges what can be judged without the books, and the closed period.
+fn check_items(session: &Session, ledger: &Ledger, call: &Call, items: &mut [Item]) -> Result<()> {
+    let dated = items.iter().any(|item| item.outcome.is_none() && item.request.effective_at.is_some());
+    let closed_until =
+        if dated { ledger::store::closed_until(session, ledger.id, call.access == Access::Look) } else { None };
+    let mut kinds: HashMap<&str, i16> = HashMap::new();
+    for index in 0..items.len() {
+        if items[index].outcome.is_some() || items[index].same_as.is_some() {
+            continue;
+        }
+        let request = &items[index].request;
+        let kind = request.kind.unwrap_or(super::request::DEFAULT_KIND);
+        let checked = request.check().and_then(|checked| {
+            let kind_id = match kinds.get(kind) {
+                Some(id) => *id,
+                None => ledger::kind_id(session, ledger, kind)?,
+            };
+            if let Some(effective_at) = request.effective_at {
+                ledger::check_period(effective_at, closed_until)?;
+            }
+            Ok((checked, kind_id))
+        });
+        match checked {
+            Ok((checked, kind_id)) => {
+                kinds.insert(kind, kind_id);
+                items[index].checked = Some((checked, kind_id));
+            }
+            Err(error) => refuse(call, items, index, error)?,
+        }
+    }
+    Ok(())
+}
+
+/// Decides group after group, then writes all that was decided at once.
+fn decide(
+    session: &Session,
+    ledger: &Ledger,
+    call: &Call,
+    book: &mut Book,
+    items: &mut [Item],
+    groups: &[Range<usize>],
+) -> Result<()> {
+    let mut decided: Vec<Decided> = Vec::with_capacity(items.len());
+    for group in groups {
+        let mark = decided.len();
+        if let Some((culprit, error)) = decide_group(book, items, group.clone(), &mut decided) {
+            book.roll_back();
+            decided.truncate(mark);
+            reject_group(call, items, group.clone(), culprit, error)?;
+        }
+    }
+    let drafts = drafts(items, groups, &decided);
+    let preview = call.access == Access::Look;
+    let now = if preview { ledger::now() } else { write(session, ledger, book, &drafts)? };
+    let receipts: Vec<(usize, Receipt)> = decided
+        .iter()
+        .zip(&drafts)
+        .filter(|(decided, _)| !decided.movement.is_rebalance)
+        .map(|(decided, draft)| (decided.item, receipt(book, draft, now, preview)))
+        .collect();
+    for (item, receipt) in receipts {
+        items[item].outcome = Some(Outcome::Posted(receipt));
+    }
+    Ok(())
+}
+
+/// A movement and the item that it belongs to.
+struct Decided {
+    item: usize,
+    movement: Movement,
+}
+
+/// Decides the items of one transaction. On refusal returns the culprit; the caller rolls back.
+fn decide_group(
+    book: &mut Book,
+    items: &[Item],
+    group: Range<usize>,
+    decided: &mut Vec<Decided>,
+) -> Option<(usize, LedgerError)> {
+    book.begin();
+    if group.len() > 1 {
+        let refused = |index: &usize| matches!(items[*index].outcome, Some(Outcome::Rejected { replayed: false, .. }));
+        if let Some(culprit) = group.clone().find(refused) {
+            // Already settled: the error is only needed for its position.
+            return Some((culprit, LedgerError::new(Code::LinkedItemFailed, "")));
+        }
+    }
+    for index in group {
+        let item = &items[index];
+        let Some((checked, _)) = item.checked.filter(|_| item.outcome.is_none()) else { continue };
+        let (debit, credit) = (checked.debit_account, checked.credit_account);
+        match book.post(debit, credit, checked.amount, item.request.expected_version) {
+            Ok(movements) => {
+                decided.extend(movements.into_iter().map(|movement| Decided { item: index, movement }));
+            }
+            Err(error) => return Some((index, error)),
+        }
+    }
+    None
+}
+
+/// Rejects the culprit with its error and the rest of its transaction because of it.
+fn reject_group(call: &Call, items: &mut [Item], group: Range<usize>, culprit: usize, error: LedgerError) -> Result<()> {
+    for index in group {
+        if items[index].outcome.is_some() {
+            continue;
+        }
+        let error = if index == culprit {
+            error.clone()
+        } else {
+            let message = format!("item {} of the same transaction was rejected", culprit + 1);
+            LedgerError::new(Code::LinkedItemFailed, message).with_count("failed_position", culprit as i64 + 1)
+        };
+        refuse(call, items, index, error)?;
+    }
+    Ok(())
+}
+
+/// Gives every decided movement its identity.
+fn drafts<'b>(items: &'b [Item], groups: &[Range<usize>], decided: &[Decided]) -> Vec<Draft<'b>> {
+    let mut transactions: HashMap<usize, Uuid> = HashMap::new();
+    for group in groups.iter().filter(|group| group.len() > 1) {
+        let transaction = Uuid::now_v7();
+        transactions.extend(group.clone().map(|index| (index, transaction)));
+    }
+    decided
+        .iter()
+        .map(|Decided { item: index, movement }| {
+            let item = &items[*index];
+            let transaction_id = transactions.get(index).copied();
+            let (_, kind_id) = item.checked.expect("only checked items are decided");
+            let draft = Draft {
+                id: item.id,
+                transaction_id,
+                reverses_id: None,
+                kind_id,
+                movement: movement.clone(),
+                reference: item.request.reference,
+                description: item.request.description,
+                metadata: item.request.metadata.as_deref(),
+                effective_at: item.request.effective_at,
+            };
+            if movement.is_rebalance { rebalancing(draft) } else { draft }
+        })
+        .collect()
+}
+
+/// The draft of a movement between two stripes, which belongs to the transaction of `main`.
+pub fn rebalancing(main: Draft) -> Draft {
+    Draft {
+        id: Uuid::now_v7(),
+        transaction_id: Some(main.transaction_id.unwrap_or(main.id)),
+        kind_id: REBALANCE,
+        reverses_id: None,
+        reference: None,
+        description: None,
+        metadata: None,
+        ..main
+    }
+}
+
+/// Copies outcomes to repeated keys and remembers the rejections.
+fn finish(session: &Session, ledger: &Ledger, call: &Call, mut items: Vec<Item>) -> Result<Vec<Outcome>> {
+    for index in 0..items.len() {
+        if let (Some(first), None) = (items[index].same_as, &items[index].outcome) {
+            let outcome = items[first].outcome.clone().map(|outcome| match outcome {
+                Outcome::Posted(receipt) | Outcome::Replayed(receipt) => Outcome::Replayed(receipt),
+                Outcome::Rejected { error, .. } => Outcome::Rejected { error, replayed: true },
+            });
+            items[index].outcome = outcome;
+        }
+    }
+    if call.access == Access::Lock {
+        let rejections: Vec<(&str, serde_json::Value)> = items
+            .iter()
+            .filter(|item| item.claimed)
+            .filter_map(|item| match &item.outcome {
+                Some(Outcome::Rejected { error, .. }) => Some((item.request.idempotency_key?, error.to_stored())),
+                _ => None,
+            })
+            .collect();
+        if !rejections.is_empty() {
+            idempotency::store::set_errors(session, ledger.id, &rejections);
+        }
+    }
+    Ok(items.into_iter().map(|item| item.outcome.expect("every item has been settled")).collect())
+}

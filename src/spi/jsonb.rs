@@ -1,0 +1,150 @@
+//! Walking `jsonb` in its binary form: numbers stay numerics, strings stay slices, nothing is printed
+//! and parsed again.
+
+use crate::error::{Code, LedgerError, Result};
+use crate::json::Field;
+use pgrx::pg_sys;
+use std::mem::MaybeUninit;
+
+/// A jsonb value kept as its own bytes, for fields the ledger stores but does not look into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document(Vec<u8>);
+
+impl Document {
+    /// # Safety
+    /// `datum` must be a non-NULL jsonb.
+    pub unsafe fn from_datum(datum: pg_sys::Datum) -> Self {
+        // SAFETY: as the caller vouches; the copy outlives the datum.
+        unsafe {
+            let plain = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
+            let size = pgrx::varlena::varsize_any_exhdr(plain);
+            let data = pgrx::varlena::vardata_any(plain).cast::<u8>();
+            Self(std::slice::from_raw_parts(data, size).to_vec())
+        }
+    }
+
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// The canonical bytes: jsonb sorts keys and drops duplicates, so equal values have equal bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub fn to_datum(&self) -> pg_sys::Datum {
+        let size = self.0.len() + 4;
+        // SAFETY: palloc returns `size` writable bytes; jsonb is a varlena with a four-byte header.
+        unsafe {
+            let target = pg_sys::palloc(size).cast::<u8>();
+            pgrx::varlena::set_varsize_4b(target.cast(), size as i32);
+            std::ptr::copy_nonoverlapping(self.0.as_ptr(), target.add(4), self.0.len());
+            pg_sys::Datum::from(target)
+        }
+    }
+}
+
+/// A jsonb argument, detoasted, that can be walked as an array of flat objects.
+pub struct Items {
+    root: *mut pg_sys::Jsonb,
+}
+
+impl Items {
+    /// # Safety
+    /// `datum` must be a non-NULL jsonb that outlives the value.
+    pub unsafe fn from_datum(datum: pg_sys::Datum) -> Self {
+        // SAFETY: as the caller vouches.
+        Self { root: unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()) }.cast() }
+    }
+
+    /// How many elements the array has, without walking it.
+    pub fn count(&self) -> Result<usize> {
+        const COUNT_MASK: u32 = 0x0FFF_FFFF;
+        const IS_SCALAR: u32 = 0x1000_0000;
+        const IS_ARRAY: u32 = 0x4000_0000;
+        // SAFETY: a detoasted jsonb begins with its container header.
+        let header = unsafe { (*self.root).root.header };
+        if header & IS_ARRAY == 0 || header & IS_SCALAR != 0 {
+            return Err(LedgerError::new(Code::InvalidJson, "transfers must be a JSON array")
+                .with("argument", "transfers"));
+        }
+        Ok((header & COUNT_MASK) as usize)
+    }
+
+    /// Calls `visit(index, key, field)` for every key of every object, and `end(index)` after each.
+    pub fn walk<'a>(
+        &'a self,
+        mut visit: impl FnMut(usize, &'a str, Field<'a>) -> Result<()>,
+        mut end: impl FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
+        use pg_sys::JsonbIteratorToken as Token;
+        self.count()?;
+        let mut cursor = Cursor::over(self.root);
+        cursor.next(false);
+        let mut index = 0;
+        loop {
+            match cursor.next(false) {
+                Token::WJB_END_ARRAY | Token::WJB_DONE => return Ok(()),
+                Token::WJB_BEGIN_OBJECT => {}
+                _ => {
+                    return Err(LedgerError::new(Code::InvalidJson, "must be a JSON object").at_item(index));
+                }
+            }
+            while cursor.next(true) == Token::WJB_KEY {
+                let Field::Text(key) = cursor.field() else { unreachable!("a key is a string") };
+                cursor.next(true);
+                visit(index, key, cursor.field())?;
+            }
+            end(index)?;
+            index += 1;
+        }
+    }
+}
+
+/// PostgreSQL's iterator and the value it stands on.
+struct Cursor {
+    iterator: *mut pg_sys::JsonbIterator,
+    value: MaybeUninit<pg_sys::JsonbValue>,
+}
+
+impl Cursor {
+    fn over(root: *mut pg_sys::Jsonb) -> Self {
+        // SAFETY: `root` is a detoasted jsonb.
+        let iterator = unsafe { pg_sys::JsonbIteratorInit(&raw mut (*root).root) };
+        Self { iterator, value: MaybeUninit::zeroed() }
+    }
+
+    fn next(&mut self, skip_nested: bool) -> pg_sys::JsonbIteratorToken::Type {
+        // SAFETY: the iterator is PostgreSQL's own; it fills `value`.
+        unsafe { pg_sys::JsonbIteratorNext(&mut self.iterator, self.value.as_mut_ptr(), skip_nested) }
+    }
+
+    fn field<'a>(&mut self) -> Field<'a> {
+        use pg_sys::jbvType as Type;
+        // SAFETY: `next` has filled `value`, and `type_` says which arm of the union is valid. Slices
+        // point into the argument, which outlives the walk.
+        unsafe {
+            let value = self.value.assume_init_mut();
+            match value.type_ {
+                Type::jbvNull => Field::Null,
+                Type::jbvBool => Field::Bool(value.val.boolean),
+                Type::jbvNumeric => {
+                    Field::Number(super::numeric::from_datum(pg_sys::Datum::from(value.val.numeric)))
+                }
+                Type::jbvString => {
+                    let text = value.val.string;
+                    let bytes = std::slice::from_raw_parts(text.val.cast::<u8>(), text.len as usize);
+                    Field::Text(std::str::from_utf8(bytes).expect("the server's encoding is UTF-8"))
+                }
+                _ => {
+                    let nested = pg_sys::JsonbValueToJsonb(value);
+                    Field::Nested(Document::from_datum(pg_sys::Datum::from(nested)).0)
+                }
+            }
+        }
+    }
+}

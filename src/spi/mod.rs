@@ -1,0 +1,338 @@
+//! The one door to SQL: kept plans, parameters, rows.
+//!
+//! pgrx's own SPI client is convenient but boxes every numeric and prepares per call site; a posting
+//! runs three statements, so their overhead is the product's speed. This module keeps each plan for
+//! the life of the backend and reads rows in place.
+//!
+//! Rules that the callers rely on:
+//! * [`Session::run`] sees the effects of the statements before it and may lock; [`Session::read`]
+//!   uses the caller's snapshot and never assigns a transaction id, so it works on a standby.
+//! * Every value read is copied out, so nothing outlives the session.
+//! * SQL names are schema-qualified: functions run with `search_path = pg_catalog, pg_temp`.
+
+pub mod batch;
+pub mod face;
+pub mod jsonb;
+pub mod numeric;
+
+use crate::money::Number;
+use pgrx::pg_sys;
+use pgrx::{FromDatum, IntoDatum};
+use rust_decimal::Decimal;
+use std::ffi::CString;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use uuid::Uuid;
+
+/// One SQL statement, prepared at its first use and kept for the life of the backend.
+pub struct Statement {
+    sql: &'static str,
+    parameters: &'static [pg_sys::Oid],
+    plan: AtomicPtr<pg_sys::_SPI_plan>,
+}
+
+impl Statement {
+    pub const fn new(sql: &'static str, parameters: &'static [pg_sys::Oid]) -> Self {
+        Self { sql, parameters, plan: AtomicPtr::new(std::ptr::null_mut()) }
+    }
+
+    /// The kept plan. PostgreSQL itself revalidates it after a change of schema or role.
+    fn plan(&self) -> pg_sys::SPIPlanPtr {
+        let kept = self.plan.load(Ordering::Relaxed);
+        if !kept.is_null() {
+            return kept;
+        }
+        let plan = prepare(self.sql, self.parameters);
+        // SAFETY: `plan` comes from SPI_prepare; keeping it moves it out of this connection's memory.
+        let status = unsafe { pg_sys::SPI_keepplan(plan) };
+        assert_eq!(status, 0, "SPI_keepplan failed with {status}");
+        self.plan.store(plan, Ordering::Relaxed);
+        plan
+    }
+}
+
+fn prepare(sql: &str, parameters: &[pg_sys::Oid]) -> pg_sys::SPIPlanPtr {
+    let text = CString::new(sql).expect("SQL text has no NUL byte");
+    let mut oids = parameters.to_vec();
+    let count = i32::try_from(oids.len()).expect("a statement has few parameters");
+    // SAFETY: the text and the oids live through the call; errors arrive as Rust panics (pg_guard).
+    let plan = unsafe { pg_sys::SPI_prepare(text.as_ptr(), count, oids.as_mut_ptr()) };
+    assert!(!plan.is_null(), "SPI_prepare failed with {}", unsafe { pg_sys::SPI_result });
+    plan
+}
+
+/// One SPI connection. Everything allocated through it is freed when it is dropped.
+pub struct Session(PhantomData<*mut ()>);
+
+impl Session {
+    pub fn connect() -> Self {
+        // SAFETY: called on the backend's thread; finished by Drop, or by the abort of the transaction.
+        let status = unsafe { pg_sys::SPI_connect() };
+        assert_eq!(status, pg_sys::SPI_OK_CONNECT as i32, "SPI_connect failed with {status}");
+        Self(PhantomData)
+    }
+
+    /// Runs a statement that may write or lock, in a snapshot of its own.
+    pub fn run(&self, statement: &Statement, arguments: &[Argument]) -> Rows<'_> {
+        self.execute(statement.plan(), arguments, false)
+    }
+
+    /// Runs a statement that only reads, in the caller's snapshot.
+    pub fn read(&self, statement: &Statement, arguments: &[Argument]) -> Rows<'_> {
+        self.execute(statement.plan(), arguments, true)
+    }
+
+    /// [`Self::run`] or [`Self::read`], for flows that serve a call and its preview alike.
+    pub fn query(&self, statement: &Statement, arguments: &[Argument], read_only: bool) -> Rows<'_> {
+        self.execute(statement.plan(), arguments, read_only)
+    }
+
+    /// Prepares and runs SQL that is only known at run time, such as a trigger's column names.
+    pub fn run_text(&self, sql: &str, types: &[pg_sys::Oid], arguments: &[Argument], read_only: bool) -> Rows<'_> {
+        self.execute(prepare(sql, types), arguments, read_only)
+    }
+
+    /// Runs a script of several statements without parameters.
+    pub fn script(&self, sql: &str) {
+        let text = CString::new(sql).expect("SQL text has no NUL byte");
+        // SAFETY: as in `prepare`.
+        let status = unsafe { pg_sys::SPI_execute(text.as_ptr(), false, 0) };
+        assert!(status >= 0, "SPI_execute failed with {status}");
+    }
+
+    fn execute(&self, plan: pg_sys::SPIPlanPtr, arguments: &[Argument], read_only: bool) -> Rows<'_> {
+        let mut values: Vec<pg_sys::Datum> = arguments.iter().map(|argument| argument.datum).collect();
+        let nulls: Vec<std::ffi::c_char> =
+            arguments.iter().map(|argument| if argument.null { b'n' } else { b' ' } as _).collect();
+        // SAFETY: one value and one null flag per parameter; errors arrive as Rust panics.
+        let status =
+            unsafe { pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0) };
+        assert!(status >= 0, "SPI_execute_plan failed with {status}");
+        // SAFETY: SPI sets both after every statement.
+        unsafe { Rows { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, session: PhantomData } }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // While an error unwinds, PostgreSQL's own abort cleans the SPI stack.
+        if !std::thread::panicking() {
+            // SAFETY: connected by `connect` and not finished since.
+            unsafe { pg_sys::SPI_finish() };
+        }
+    }
+}
+
+/// One parameter of a statement.
+#[derive(Clone, Copy)]
+pub struct Argument {
+    datum: pg_sys::Datum,
+    null: bool,
+}
+
+impl Argument {
+    pub fn datum(datum: Option<pg_sys::Datum>) -> Self {
+        Self { datum: datum.unwrap_or(pg_sys::Datum::null()), null: datum.is_none() }
+    }
+
+    pub fn bytes(value: &[u8]) -> Self {
+        Self::datum(value.into_datum())
+    }
+
+    pub fn texts<'a>(values: impl Iterator<Item = &'a str>) -> Self {
+        Self::datum(values.collect::<Vec<&str>>().into_datum())
+    }
+
+    pub fn ids(values: impl Iterator<Item = Uuid>) -> Self {
+        Self::datum(values.map(|id| pgrx::Uuid::from_bytes(*id.as_bytes())).collect::<Vec<_>>().into_datum())
+    }
+
+    pub fn numbers(values: impl Iterator<Item = i64>) -> Self {
+        Self::datum(values.collect::<Vec<i64>>().into_datum())
+    }
+
+    /// A jsonb value from serde's.
+    pub fn json(value: &serde_json::Value) -> Self {
+        Self::datum(pgrx::JsonB(value.clone()).into_datum())
+    }
+
+    pub(crate) fn parts(self) -> (pg_sys::Datum, bool) {
+        (self.datum, self.null)
+    }
+}
+
+impl From<i16> for Argument {
+    fn from(value: i16) -> Self {
+        Self::datum(value.into_datum())
+    }
+}
+
+impl From<i32> for Argument {
+    fn from(value: i32) -> Self {
+        Self::datum(value.into_datum())
+    }
+}
+
+impl From<i64> for Argument {
+    fn from(value: i64) -> Self {
+        Self::datum(value.into_datum())
+    }
+}
+
+impl From<bool> for Argument {
+    fn from(value: bool) -> Self {
+        Self::datum(value.into_datum())
+    }
+}
+
+impl From<&str> for Argument {
+    fn from(value: &str) -> Self {
+        Self::datum(value.into_datum())
+    }
+}
+
+impl From<&String> for Argument {
+    fn from(value: &String) -> Self {
+        value.as_str().into()
+    }
+}
+
+impl From<Uuid> for Argument {
+    fn from(value: Uuid) -> Self {
+        Self::datum(pgrx::Uuid::from_bytes(*value.as_bytes()).into_datum())
+    }
+}
+
+impl From<Decimal> for Argument {
+    fn from(value: Decimal) -> Self {
+        Self::datum(Some(numeric::to_datum(value)))
+    }
+}
+
+impl From<&jsonb::Document> for Argument {
+    fn from(value: &jsonb::Document) -> Self {
+        Self::datum(Some(value.to_datum()))
+    }
+}
+
+impl<T> From<Option<T>> for Argument
+where
+    Argument: From<T>,
+{
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::datum(None), Argument::from)
+    }
+}
+
+/// The rows that a statement returned, valid while its session lives.
+pub struct Rows<'session> {
+    table: *mut pg_sys::SPITupleTable,
+    count: usize,
+    session: PhantomData<&'session Session>,
+}
+
+impl Rows<'_> {
+    /// How many rows were returned, or affected where none were asked for.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn first(&self) -> Option<Row> {
+        (self.count > 0 && !self.table.is_null()).then(|| self.row(0))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Row> + '_ {
+        let count = if self.table.is_null() { 0 } else { self.count };
+        (0..count).map(|index| self.row(index))
+    }
+
+    fn row(&self, index: usize) -> Row {
+        assert!(index < self.count);
+        // SAFETY: SPI keeps `count` tuples of this descriptor until the session is finished.
+        unsafe {
+            let descriptor = (*self.table).tupdesc;
+            let columns = usize::try_from((*descriptor).natts).expect("a column count");
+            let mut values = vec![pg_sys::Datum::null(); columns];
+            let mut nulls = vec![false; columns];
+            let tuple = *(*self.table).vals.add(index);
+            pg_sys::heap_deform_tuple(tuple, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
+            Row { values, nulls }
+        }
+    }
+}
+
+/// One row; columns are read by their place in the SELECT list, counted from 0.
+pub struct Row {
+    values: Vec<pg_sys::Datum>,
+    nulls: Vec<bool>,
+}
+
+impl Row {
+    /// The column's value, or `None` where it is NULL. The type must be the column's.
+    pub fn get<T: FromDatum>(&self, column: usize) -> Option<T> {
+        // SAFETY: every store names the type that its SELECT list yields; values are copied out.
+        unsafe { T::from_datum(self.values[column], self.nulls[column]) }
+    }
+
+    /// The value of a column that is declared NOT NULL.
+    pub fn need<T: FromDatum>(&self, column: usize) -> T {
+        self.get(column).unwrap_or_else(|| panic!("column {column} is null"))
+    }
+
+    pub fn decimal(&self, column: usize) -> Option<Decimal> {
+        if self.nulls[column] {
+            return None;
+        }
+        // SAFETY: the column is numeric.
+        match unsafe { numeric::from_datum(self.values[column]) } {
+            Number::Finite(value) => Some(value),
+            other => panic!("column {column} holds {other:?}, which no CHECK admits"),
+        }
+    }
+
+    /// A numeric as it is, for values that an application's table may hold.
+    pub fn number(&self, column: usize) -> Option<Number> {
+        // SAFETY: the column is numeric.
+        (!self.nulls[column]).then(|| unsafe { numeric::from_datum(self.values[column]) })
+    }
+
+    pub fn need_decimal(&self, column: usize) -> Decimal {
+        self.decimal(column).unwrap_or_else(|| panic!("column {column} is null"))
+    }
+
+    pub fn id(&self, column: usize) -> Option<Uuid> {
+        self.get::<pgrx::Uuid>(column).map(|id| Uuid::from_bytes(*id.as_bytes()))
+    }
+
+    pub fn need_id(&self, column: usize) -> Uuid {
+        self.id(column).unwrap_or_else(|| panic!("column {column} is null"))
+    }
+
+    pub fn ids(&self, column: usize) -> Option<Vec<Uuid>> {
+        let ids = self.get::<Vec<pgrx::Uuid>>(column)?;
+        Some(ids.iter().map(|id| Uuid::from_bytes(*id.as_bytes())).collect())
+    }
+
+    /// Microseconds since 2000-01-01 UTC, PostgreSQL's own count.
+    pub fn time(&self, column: usize) -> Option<i64> {
+        // SAFETY: timestamptz is passed by value as a 64-bit integer.
+        (!self.nulls[column]).then(|| self.values[column].value() as i64)
+    }
+
+    pub fn need_time(&self, column: usize) -> i64 {
+        self.time(column).unwrap_or_else(|| panic!("column {column} is null"))
+    }
+
+    pub fn json(&self, column: usize) -> Option<serde_json::Value> {
+        self.get::<pgrx::JsonB>(column).map(|json| json.0)
+    }
+
+    pub fn document(&self, column: usize) -> Option<jsonb::Document> {
+        // SAFETY: the column is jsonb.
+        (!self.nulls[column]).then(|| unsafe { jsonb::Document::from_datum(self.values[column]) })
+    }
+}

@@ -1,0 +1,51 @@
+//! The unit tests of the extension's pure modules. The extension itself is a library that only
+//! PostgreSQL can load, so its pure modules are compiled here once more, under the same names:
+//! what they call `crate::money` is this file's `money`. A module that does not compile here is
+//! not pure. A new `src/<noun>/rules.rs` is added as the others are.
+#![allow(dead_code, unused_imports, clippy::all)]
+
+#[path = "../../src/address.rs"]
+mod address;
+#[path = "../../src/error.rs"]
+mod error;
+#[path = "../../src/json.rs"]
+mod json;
+#[path = "../../src/money.rs"]
+mod money;
+#[path = "../../src/time.rs"]
+mod time;
+
+// The path of a module with a body is the folder of what is in it.
+#[path = "../../src/account"]
+mod account {
+    pub mod rules;
+}
+#[path = "../../src/event"]
+mod event {
+    pub mod rules;
+}
+#[path = "../../src/idempotency"]
+mod idempotency {
+    pub mod rules;
+}
+#[path = "../../src/ledger"]
+mod ledger {
+    pub mod rules;
+}
+#[path = "../../src/posting"]
+mod posting {
+    pub mod rules;
+}
+
+/// Every pure module is mounted above: one that is forgotten would go untested unnoticed.
+#[test]
+fn every_rules_module_is_mounted() {
+    let source = include_str!("rules.rs");
+    let src = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
+    for entry in std::fs::read_dir(src).unwrap().flatten() {
+        let noun = entry.file_name().into_string().unwrap();
+        if entry.path().join("rules.rs").is_file() {
+            assert!(source.contains(&format!("#[path = \"../../src/{noun}\"]")), "{noun} is missing");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use crate::money::Number;
 #[derive(Clone, Debug)]
 pub enum Field<'a> {
     Null,
-    Bool(bool),
+    Bool,
     Number(Number),
     Text(&'a str),
     /// An object or an array, as the bytes of its jsonb form: equal values have equal bytes.
@@ -17,7 +17,7 @@ impl Field<'_> {
     pub fn type_name(&self) -> &'static str {
         match self {
             Field::Null => "null",
-            Field::Bool(_) => "a boolean",
+            Field::Bool => "a boolean",
             Field::Number(_) => "a number",
             Field::Text(_) => "a string",
             Field::Nested(_) => "an object or array",

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     Finite(Decimal),
-    NotANumber,
+    Nan,
     Infinite,
     /// More digits than `Decimal` holds.
     OutOfRange,
@@ -22,7 +22,7 @@ impl Number {
     pub fn finite(self, name: &str) -> Result<Decimal> {
         let reason = match self {
             Number::Finite(value) => return Ok(value),
-            Number::NotANumber => "NaN",
+            Number::Nan => "NaN",
             Number::Infinite => "infinite",
             Number::OutOfRange => {
                 return Err(LedgerError::new(Code::AmountOutOfRange, format!("{name} has too many digits"))
@@ -103,7 +103,7 @@ mod tests {
     fn only_finite_positive_numbers_move() {
         assert_eq!(positive(Number::Finite(decimal("0.01")), "amount"), Ok(decimal("0.01")));
         for (number, code) in [
-            (Number::NotANumber, Code::InvalidAmount),
+            (Number::Nan, Code::InvalidAmount),
             (Number::Infinite, Code::InvalidAmount),
             (Number::Finite(decimal("0")), Code::InvalidAmount),
             (Number::Finite(decimal("-0.01")), Code::InvalidAmount),

@@ -35,12 +35,16 @@ fn translate(caught: CaughtError) -> LedgerError {
                 .with("cause", report.message());
         }
         PgSqlErrorCode::ERRCODE_CHECK_VIOLATION | PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION => {
-            return LedgerError::new(Code::BooksInconsistent, "a constraint refused what the rules had decided")
-                .with("cause", report.message());
+            return LedgerError::new(
+                Code::BooksInconsistent,
+                "a constraint refused what the rules had decided",
+            )
+            .with("cause", report.message());
         }
         _ => caught.rethrow(),
     };
-    LedgerError::new(Code::TryAgain, format!("PostgreSQL aborted this transaction ({cause})")).with("cause", cause)
+    LedgerError::new(Code::TryAgain, format!("PostgreSQL aborted this transaction ({cause})"))
+        .with("cause", cause)
 }
 
 unsafe extern "C-unwind" {

@@ -134,7 +134,12 @@ fn open_wallet(
     })
 }
 
-fn change(account: Option<&str>, change: Change, reason: Option<&str>, ledger: Option<&str>) -> Result<AccountRow> {
+fn change(
+    account: Option<&str>,
+    change: Change,
+    reason: Option<&str>,
+    ledger: Option<&str>,
+) -> Result<AccountRow> {
     let session = Session::connect();
     let address = account.ok_or_else(|| missing("account"))?;
     let ledger = ledger::resolve(&session, ledger)?;

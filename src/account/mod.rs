@@ -70,7 +70,8 @@ pub fn create(session: &Session, ledger: &Ledger, request: &Request) -> Result<S
 fn default_currency(session: &Session, ledger: &Ledger) -> Result<String> {
     let definition = ledger::store::definition(session, ledger.id);
     definition.map(|definition| definition.currency).ok_or_else(|| {
-        LedgerError::new(Code::LedgerNotFound, format!("there is no ledger {}", ledger.name)).with("ledger", &ledger.name)
+        LedgerError::new(Code::LedgerNotFound, format!("there is no ledger {}", ledger.name))
+            .with("ledger", &ledger.name)
     })
 }
 
@@ -100,7 +101,8 @@ fn check_same(wanted: &NewAccount, stored: &Stored) -> Result<()> {
 pub fn find(session: &Session, ledger: &Ledger, address: &str, fresh: bool) -> Result<Stored> {
     let address = crate::address::checked(address, "account")?;
     store::read(session, ledger.id, address, fresh).ok_or_else(|| {
-        LedgerError::new(Code::AccountNotFound, format!("there is no account {address}")).with("account", address)
+        LedgerError::new(Code::AccountNotFound, format!("there is no account {address}"))
+            .with("account", address)
     })
 }
 
@@ -148,7 +150,10 @@ fn check_change(account: &Stored, change: Change) -> Result<()> {
         let message = format!("account {} is {}", account.address, account.state.name());
         return Err(LedgerError::new(code, message).with("account", &account.address));
     }
-    if change == Change::Close && account.state == State::Open && !(account.posted.is_zero() && account.held.is_zero()) {
+    if change == Change::Close
+        && account.state == State::Open
+        && !(account.posted.is_zero() && account.held.is_zero())
+    {
         return Err(LedgerError::new(
             Code::AccountNotEmpty,
             format!("account {} has {} posted and {} held", account.address, account.posted, account.held),

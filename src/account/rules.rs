@@ -84,7 +84,6 @@ impl State {
 pub struct Account {
     pub id: i64,
     pub address: String,
-    pub stripe: i16,
     pub stripe_count: i16,
     pub account_type: Type,
     pub state: State,
@@ -127,7 +126,8 @@ impl Account {
     /// The balance after `amount` is posted on `side`, if the bounds allow it.
     pub fn after(&self, side: Side, amount: Decimal) -> Result<Decimal> {
         if self.decreases(side) {
-            let balance = money::subtract(self.posted, amount).ok_or_else(|| money::out_of_range("balance"))?;
+            let balance =
+                money::subtract(self.posted, amount).ok_or_else(|| money::out_of_range("balance"))?;
             let left = money::subtract(balance, self.held).ok_or_else(|| money::out_of_range("balance"))?;
             if self.minimum.is_some_and(|minimum| left < minimum) {
                 return Err(self.insufficient(amount, self.available()));
@@ -183,7 +183,10 @@ pub fn check_bounds(minimum: Option<Decimal>, maximum: Option<Decimal>, stripes:
         return Err(invalid("stripes", "be between 1 and 256"));
     }
     if stripes > 1 && maximum.is_some() {
-        return Err(invalid("maximum_balance", "be null for a striped account: a ceiling needs one row to watch"));
+        return Err(invalid(
+            "maximum_balance",
+            "be null for a striped account: a ceiling needs one row to watch",
+        ));
     }
     Ok(())
 }
@@ -196,7 +199,6 @@ mod tests {
         Account {
             id: 1,
             address: "a".to_owned(),
-            stripe: 0,
             stripe_count: 1,
             account_type,
             state: State::Open,

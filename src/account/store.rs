@@ -72,12 +72,10 @@ pub struct NewAccount<'a> {
 /// An account with its profile and its balances as they count now.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    pub id: i64,
     pub address: String,
     pub account_type: Type,
     pub state: State,
     pub currency: String,
-    pub scale: u32,
     pub minimum: Option<Decimal>,
     pub maximum: Option<Decimal>,
     pub stripes: i16,
@@ -113,7 +111,10 @@ pub fn insert(session: &Session, ledger_id: i32, account: &NewAccount) -> bool {
     (1..=stripes).for_each(|stripe| {
         insert_row(stripe);
     });
-    session.run(&INSERT_PROFILE, &[ledger_id.into(), root.into(), account.owner.into(), account.metadata.into()]);
+    session.run(
+        &INSERT_PROFILE,
+        &[ledger_id.into(), root.into(), account.owner.into(), account.metadata.into()],
+    );
     true
 }
 
@@ -127,12 +128,10 @@ pub fn read(session: &Session, ledger_id: i32, address: &str, fresh: bool) -> Op
         value
     };
     Some(Stored {
-        id: row.need(0),
         address: row.need(1),
         account_type: Type::from_id(row.need(2)),
         state: State::from_id(row.need(3)),
         currency: row.need(4),
-        scale,
         minimum: row.decimal(6).map(scaled),
         maximum: row.decimal(7).map(scaled),
         stripes: row.need(8),

@@ -116,7 +116,9 @@ fn poll_transfers(
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
         let (after, end, count) = window(&session, after, max_count)?;
-        let rows = store::poll_transfers(&session, ledger.id, after, end, count, |row| transfer(&session, &ledger, row));
+        let rows = store::poll_transfers(&session, ledger.id, after, end, count, |row| {
+            transfer(&session, &ledger, row)
+        });
         Ok(rows)
     });
     TableIterator::new(rows)

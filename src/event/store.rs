@@ -12,10 +12,8 @@ static INSERT: Statement = Statement::new(
 );
 
 // Every transaction below the snapshot's xmin has ended, so nothing can appear behind the cursor.
-static HORIZON: Statement = Statement::new(
-    "SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint",
-    &[],
-);
+static HORIZON: Statement =
+    Statement::new("SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint", &[]);
 
 static POLL_EVENTS: Statement = Statement::new(
     "SELECT position, event_id, topic, subject, payload, created_at

@@ -155,7 +155,10 @@ fn capture_hold(
             }
             Claimed::Before(stored) => {
                 let result = stored.result.unwrap_or_default();
-                let id = result["transfer_id"].as_str().and_then(|id| id.parse().ok()).ok_or_else(|| no_result(key))?;
+                let id = result["transfer_id"]
+                    .as_str()
+                    .and_then(|id| id.parse().ok())
+                    .ok_or_else(|| no_result(key))?;
                 let receipt = stored_receipt(&session, &ledger, id, false)?;
                 Ok(TransferReceipt::new(&session, &ledger, receipt, true))
             }
@@ -254,7 +257,8 @@ fn from_result(session: &Session, ledger: &Ledger, result: &Value) -> Result<Res
     let decimal = |name: &str| result[name].as_str().and_then(|text| text.parse::<Decimal>().ok());
     let found = result["hold_id"].as_str().and_then(|id| id.parse().ok());
     let stored = found.and_then(|id| super::store::find(session, ledger.id, id, false));
-    let (Some(mut stored), Some(held), Some(available)) = (stored, decimal("held"), decimal("available")) else {
+    let (Some(mut stored), Some(held), Some(available)) = (stored, decimal("held"), decimal("available"))
+    else {
         return Err(LedgerError::new(Code::BooksInconsistent, "the stored result of a hold is unreadable"));
     };
     as_it_was(&mut stored, State::from_id(result["state"].as_i64().unwrap_or_default() as i16));

@@ -112,8 +112,10 @@ fn reserving_row(book: &Book, account: &str, amount: Decimal) -> Result<usize> {
 fn check_expiry(expires_at: Option<i64>, now: i64) -> Result<i64> {
     match expires_at {
         None => Ok(time::INFINITY),
-        Some(at) if at <= now => Err(crate::error::invalid("expires_at", "lie in the future")
-            .with("expires_at", time::to_text(at))),
+        Some(at) if at <= now => {
+            Err(crate::error::invalid("expires_at", "lie in the future")
+                .with("expires_at", time::to_text(at)))
+        }
         Some(at) => Ok(at),
     }
 }
@@ -233,8 +235,11 @@ fn settle(
     transfer_id: Option<Uuid>,
 ) -> Result<()> {
     if !store::resolve(session, ledger.id, stored.hold.id, state, now, captured, transfer_id) {
-        return Err(LedgerError::new(Code::BooksInconsistent, "a hold was resolved although its account was locked")
-            .with("hold_id", stored.hold.id));
+        return Err(LedgerError::new(
+            Code::BooksInconsistent,
+            "a hold was resolved although its account was locked",
+        )
+        .with("hold_id", stored.hold.id));
     }
     Ok(())
 }

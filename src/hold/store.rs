@@ -12,12 +12,22 @@ static INSERT: Statement = Statement::new(
                                     destination, reference, description, metadata)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     &[
-        INT4OID, INT2OID, UUIDOID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, NUMERICOID, TEXTOID, TEXTOID, TEXTOID,
+        INT4OID,
+        INT2OID,
+        UUIDOID,
+        INT8OID,
+        TIMESTAMPTZOID,
+        TIMESTAMPTZOID,
+        NUMERICOID,
+        TEXTOID,
+        TEXTOID,
+        TEXTOID,
         JSONBOID,
     ],
 );
 
-const READ: &str = "SELECT h.account_id, a.address, a.currency, a.scale, h.kind_id, h.state_id, h.amount, h.captured_amount,
+const READ: &str =
+    "SELECT h.account_id, a.address, a.currency, a.scale, h.kind_id, h.state_id, h.amount, h.captured_amount,
             h.destination, h.reference, h.description, h.metadata, h.transfer_id, h.expires_at, h.created_at,
             h.resolved_at, a.stripe_count
      FROM wallet_data.holds h

@@ -43,7 +43,8 @@ pub fn claim(session: &Session, ledger_id: i32, claim: &Claim, now: i64, preview
 
 /// A key that was there when it was claimed and gone when it was read: retention took it in between.
 pub fn forgotten_meanwhile(key: &str) -> LedgerError {
-    LedgerError::new(Code::TryAgain, format!("idempotency key {key} was being forgotten")).with("cause", "retention")
+    LedgerError::new(Code::TryAgain, format!("idempotency key {key} was being forgotten"))
+        .with("cause", "retention")
 }
 
 /// Runs `work` once per key and answers later calls with its stored result. `work` returns the result
@@ -63,7 +64,10 @@ pub fn once(
     match claim(session, ledger_id, &wanted, now, false)? {
         Claimed::Before(stored) => {
             let result = stored.result.ok_or_else(|| {
-                LedgerError::new(Code::BooksInconsistent, format!("idempotency key {key} has no stored result"))
+                LedgerError::new(
+                    Code::BooksInconsistent,
+                    format!("idempotency key {key} has no stored result"),
+                )
             })?;
             Ok((result, true))
         }

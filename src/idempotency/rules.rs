@@ -136,10 +136,15 @@ mod tests {
     #[test]
     fn a_different_request_names_its_first_different_field() {
         let first = request(100, 0, None);
-        let field = |other: Fingerprint| other.check_same("k", 1, first.bytes()).unwrap_err().detail()["field"].clone();
+        let field = |other: Fingerprint| {
+            other.check_same("k", 1, first.bytes()).unwrap_err().detail()["field"].clone()
+        };
         assert_eq!(field(request(101, 0, None)), "amount");
         assert_eq!(field(request(100, 0, Some(""))), "reference");
-        assert_eq!(field(Fingerprint::new(Operation::PostTransfer).text("debit_account", Some("b"))), "debit_account");
+        assert_eq!(
+            field(Fingerprint::new(Operation::PostTransfer).text("debit_account", Some("b"))),
+            "debit_account"
+        );
         let error = request(100, 0, None).check_same("k", 5, first.bytes()).unwrap_err();
         assert_eq!(error.detail()["operation"], "hold_funds");
     }

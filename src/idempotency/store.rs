@@ -3,7 +3,9 @@
 use super::rules::Fingerprint;
 use crate::spi::batch::{Batch, Column};
 use crate::spi::{Argument, Session, Statement};
-use pgrx::pg_sys::{BYTEAOID, INT2OID, INT4OID, INT8OID, JSONBOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDARRAYOID};
+use pgrx::pg_sys::{
+    BYTEAOID, INT2OID, INT4OID, INT8OID, JSONBOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDARRAYOID,
+};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
@@ -101,8 +103,7 @@ pub fn claim_many(session: &Session, ledger_id: i32, claims: &[Claim], now: i64)
 
 /// What the keys that were used before stand for.
 pub fn find(session: &Session, ledger_id: i32, keys: &[&str], read_only: bool) -> HashMap<String, Stored> {
-    let rows =
-        session.query(&FIND, &[ledger_id.into(), Argument::texts(keys.iter().copied())], read_only);
+    let rows = session.query(&FIND, &[ledger_id.into(), Argument::texts(keys.iter().copied())], read_only);
     rows.iter()
         .map(|row| {
             let stored = Stored {

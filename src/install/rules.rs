@@ -21,7 +21,7 @@ pub fn check_caller(caller: &Caller) -> Result<()> {
         return Ok(());
     }
     let mut lacks = Vec::new();
-    if !caller.can_create_roles && !(caller.roles_exist && caller.is_owner_member) {
+    if !(caller.can_create_roles || caller.roles_exist && caller.is_owner_member) {
         lacks.push("CREATEROLE, or membership in wallet_owner");
     }
     if !caller.owns_database && !caller.owner_can_create {

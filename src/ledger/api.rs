@@ -70,10 +70,15 @@ fn create_currency(code: Option<&str>, scale: Option<i32>) -> String {
         let session = Session::connect();
         let code = code.ok_or_else(|| missing("code"))?;
         let scale = rules::check_currency(code, scale.ok_or_else(|| missing("scale"))?)?;
-        if !store::insert_currency(&session, code, scale) && store::find_currency(&session, code) != Some(scale) {
-            return Err(LedgerError::new(Code::AlreadyExists, format!("currency {code} exists with another scale"))
-                .with("currency", code)
-                .with("field", "scale"));
+        if !store::insert_currency(&session, code, scale)
+            && store::find_currency(&session, code) != Some(scale)
+        {
+            return Err(LedgerError::new(
+                Code::AlreadyExists,
+                format!("currency {code} exists with another scale"),
+            )
+            .with("currency", code)
+            .with("field", "scale"));
         }
         Ok(code.to_owned())
     })
@@ -125,7 +130,8 @@ fn close_period(ledger: Option<&str>, until: Option<Timestamp>) -> LedgerRow {
 }
 
 fn definition(session: &Session, ledger_id: i32) -> Result<Definition> {
-    store::definition(session, ledger_id).ok_or_else(|| LedgerError::new(Code::LedgerNotFound, "the ledger is gone"))
+    store::definition(session, ledger_id)
+        .ok_or_else(|| LedgerError::new(Code::LedgerNotFound, "the ledger is gone"))
 }
 
 /// Who is logged in: the definer's role would say nothing.

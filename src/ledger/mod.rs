@@ -16,7 +16,6 @@ use crate::spi::Session;
 use crate::spi::jsonb::Document;
 use crate::time;
 use pgrx::pg_sys;
-use pgrx::pg_sys::panic::ErrorReport;
 
 /// The ledger that a call means.
 #[derive(Clone, Debug)]
@@ -47,7 +46,9 @@ fn find(session: &Session, name: String) -> Result<Ledger> {
         return Ok(Ledger { id, name });
     }
     let Some(id) = store::find_ledger(session, &name) else {
-        return Err(LedgerError::new(Code::LedgerNotFound, format!("there is no ledger {name}")).with("ledger", name));
+        return Err(
+            LedgerError::new(Code::LedgerNotFound, format!("there is no ledger {name}")).with("ledger", name)
+        );
     };
     cache::keep_ledger(&name, id);
     Ok(Ledger { id, name })
@@ -62,9 +63,12 @@ pub fn kind_id(session: &Session, ledger: &Ledger, name: &str) -> Result<i16> {
         return Ok(id);
     }
     let Some(id) = store::find_kind(session, ledger.id, name) else {
-        return Err(LedgerError::new(Code::KindNotFound, format!("ledger {} has no kind {name}", ledger.name))
-            .with("kind", name)
-            .with("ledger", &ledger.name));
+        return Err(LedgerError::new(
+            Code::KindNotFound,
+            format!("ledger {} has no kind {name}", ledger.name),
+        )
+        .with("kind", name)
+        .with("ledger", &ledger.name));
     };
     cache::keep_kind(ledger.id, name, id);
     Ok(id)
@@ -90,7 +94,8 @@ pub fn kind_name(session: &Session, ledger: &Ledger, id: i16) -> String {
 /// The scale of a currency.
 pub fn scale(session: &Session, currency: &str) -> Result<u32> {
     store::find_currency(session, currency).map(|scale| scale.unsigned_abs().into()).ok_or_else(|| {
-        LedgerError::new(Code::CurrencyNotFound, format!("there is no currency {currency}")).with("currency", currency)
+        LedgerError::new(Code::CurrencyNotFound, format!("there is no currency {currency}"))
+            .with("currency", currency)
     })
 }
 
@@ -116,7 +121,11 @@ pub fn check_period(effective_at: i64, closed_until: Option<i64>) -> Result<()> 
     match closed_until {
         Some(until) if effective_at < until => Err(LedgerError::new(
             Code::PeriodClosed,
-            format!("{} lies before {}, up to when the books are closed", time::to_text(effective_at), time::to_text(until)),
+            format!(
+                "{} lies before {}, up to when the books are closed",
+                time::to_text(effective_at),
+                time::to_text(until)
+            ),
         )
         .with("effective_at", time::to_text(effective_at))
         .with("closed_until", time::to_text(until))),
@@ -136,7 +145,10 @@ pub fn close_period(session: &Session, ledger: &Ledger, until: i64, closed_by: &
         Some(closed) if closed == until => Ok(closed),
         Some(closed) if closed > until => Err(LedgerError::new(
             Code::PeriodClosed,
-            format!("the books are closed up to {}; a closed period does not open again", time::to_text(closed)),
+            format!(
+                "the books are closed up to {}; a closed period does not open again",
+                time::to_text(closed)
+            ),
         )
         .with("closed_until", time::to_text(closed))),
         _ => {
@@ -165,16 +177,20 @@ pub fn create(
         }
     }
     let id = store::find_ledger(session, name).ok_or_else(|| {
-        LedgerError::new(Code::TryAgain, format!("ledger {name} is being created elsewhere")).with("cause", "creation")
+        LedgerError::new(Code::TryAgain, format!("ledger {name} is being created elsewhere"))
+            .with("cause", "creation")
     })?;
     let definition = store::definition(session, id).expect("the ledger was just found");
     for (field, is, wanted) in
         [("currency", &definition.currency, currency), ("timezone", &definition.timezone, timezone)]
     {
         if is != wanted {
-            return Err(LedgerError::new(Code::AlreadyExists, format!("ledger {name} exists with {field} {is}"))
-                .with("ledger", name)
-                .with("field", field));
+            return Err(LedgerError::new(
+                Code::AlreadyExists,
+                format!("ledger {name} exists with {field} {is}"),
+            )
+            .with("ledger", name)
+            .with("field", field));
         }
     }
     Ok((Ledger { id, name: name.to_owned() }, definition))
@@ -207,10 +223,4 @@ pub fn position(session: &Session) -> i64 {
 pub fn system_identifier() -> i64 {
     // SAFETY: reads the control data.
     unsafe { pg_sys::GetSystemIdentifier() as i64 }
-}
-
-/// Says something that an operator should know, without failing the call.
-pub fn warn(message: &str) {
-    ErrorReport::new(pgrx::PgSqlErrorCode::ERRCODE_WARNING, message.to_owned(), "wallet_ledger")
-        .report(pgrx::PgLogLevel::WARNING);
 }

@@ -59,7 +59,11 @@ pub fn check_kind_name(name: &str) -> Result<()> {
     let well_formed = name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.len() <= 63
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if well_formed { Ok(()) } else { Err(invalid("kind", "be lower-case words such as top_up").with("value", name)) }
+    if well_formed {
+        Ok(())
+    } else {
+        Err(invalid("kind", "be lower-case words such as top_up").with("value", name))
+    }
 }
 
 /// A ledger's name.
@@ -79,7 +83,9 @@ pub fn check_currency(code: &str, scale: i32) -> Result<i16> {
         && code.starts_with(|first: char| first.is_ascii_uppercase())
         && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     if !well_formed {
-        return Err(invalid("code", "be 3 to 12 upper-case letters or digits, such as IDR").with("value", code));
+        return Err(
+            invalid("code", "be 3 to 12 upper-case letters or digits, such as IDR").with("value", code)
+        );
     }
     match i16::try_from(scale) {
         Ok(scale @ 0..=18) => Ok(scale),

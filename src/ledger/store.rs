@@ -6,8 +6,7 @@ use pgrx::pg_sys::{BOOLOID, INT2OID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMEST
 static FIND_LEDGER: Statement =
     Statement::new("SELECT ledger_id FROM wallet_data.ledgers WHERE name = $1", &[TEXTOID]);
 
-static FIRST_TWO: Statement =
-    Statement::new("SELECT ledger_id, name FROM wallet_data.ledgers LIMIT 2", &[]);
+static FIRST_TWO: Statement = Statement::new("SELECT ledger_id, name FROM wallet_data.ledgers LIMIT 2", &[]);
 
 static DEFINITION: Statement = Statement::new(
     "SELECT name, currency, timezone, closed_until FROM wallet_data.ledgers WHERE ledger_id = $1",
@@ -20,10 +19,8 @@ static INSERT_LEDGER: Statement = Statement::new(
     &[TEXTOID, TEXTOID, TEXTOID, JSONBOID],
 );
 
-static IS_TIMEZONE: Statement = Statement::new(
-    "SELECT EXISTS (SELECT FROM pg_catalog.pg_timezone_names WHERE name = $1)",
-    &[TEXTOID],
-);
+static IS_TIMEZONE: Statement =
+    Statement::new("SELECT EXISTS (SELECT FROM pg_catalog.pg_timezone_names WHERE name = $1)", &[TEXTOID]);
 
 static INSERT_KIND: Statement = Statement::new(
     "INSERT INTO wallet_data.kinds (ledger_id, kind_id, name) VALUES ($1, $2, $3)",
@@ -58,10 +55,8 @@ static INSERT_CURRENCY: Statement = Statement::new(
 static CLOSED_UNTIL: Statement =
     Statement::new("SELECT closed_until FROM wallet_data.ledgers WHERE ledger_id = $1", &[INT4OID]);
 
-static CLOSED_UNTIL_SHARED: Statement = Statement::new(
-    "SELECT closed_until FROM wallet_data.ledgers WHERE ledger_id = $1 FOR SHARE",
-    &[INT4OID],
-);
+static CLOSED_UNTIL_SHARED: Statement =
+    Statement::new("SELECT closed_until FROM wallet_data.ledgers WHERE ledger_id = $1 FOR SHARE", &[INT4OID]);
 
 static CLOSE_PERIOD: Statement = Statement::new(
     "UPDATE wallet_data.ledgers SET closed_until = $2 WHERE ledger_id = $1",
@@ -170,7 +165,8 @@ pub fn insert_currency(session: &Session, code: &str, scale: i16) -> bool {
 /// The end of the closed period. Outside READ COMMITTED the row is locked, because the snapshot may
 /// be older than the last closing; a closing since then surfaces as a serialization failure.
 pub fn closed_until(session: &Session, ledger_id: i32, read_only: bool) -> Option<i64> {
-    let statement = if read_only || is_read_committed(session) { &CLOSED_UNTIL } else { &CLOSED_UNTIL_SHARED };
+    let statement =
+        if read_only || is_read_committed(session) { &CLOSED_UNTIL } else { &CLOSED_UNTIL_SHARED };
     session.query(statement, &[ledger_id.into()], read_only).first().and_then(|row| row.time(0))
 }
 

@@ -191,7 +191,12 @@ fn preview_transfer(
 fn post_one(request: Request, ledger: Option<&str>, access: Access) -> Result<TransferReceipt> {
     let session = Session::connect();
     let ledger = ledger::resolve(&session, ledger)?;
-    let call = Call { requests: vec![request], operation: Operation::PostTransfer, on_error: OnError::Raise, access };
+    let call = Call {
+        requests: vec![request],
+        operation: Operation::PostTransfer,
+        on_error: OnError::Raise,
+        access,
+    };
     match batch::post(&session, &ledger, call)?.pop() {
         Some(Outcome::Posted(receipt)) => Ok(TransferReceipt::new(&session, &ledger, receipt, false)),
         Some(Outcome::Replayed(receipt)) => Ok(TransferReceipt::new(&session, &ledger, receipt, true)),
@@ -229,9 +234,12 @@ fn post_transfers(
         };
         let count = transfers.0.count()?;
         if count > ITEMS_MAX {
-            return Err(LedgerError::new(Code::TooManyItems, format!("{count} items are more than {ITEMS_MAX}"))
-                .with_count("count", count as i64)
-                .with_count("max_count", ITEMS_MAX as i64));
+            return Err(LedgerError::new(
+                Code::TooManyItems,
+                format!("{count} items are more than {ITEMS_MAX}"),
+            )
+            .with_count("count", count as i64)
+            .with_count("max_count", ITEMS_MAX as i64));
         }
         let requests = requests(&transfers, count)?;
         let ledger = ledger::resolve(&session, ledger)?;
@@ -255,7 +263,12 @@ fn requests<'a>(transfers: &'a JsonItems, count: usize) -> Result<Vec<Request<'a
     Ok(requests)
 }
 
-fn post_many(session: &Session, ledger: &Ledger, requests: Vec<Request>, on_error: OnError) -> Result<Vec<Outcome>> {
+fn post_many(
+    session: &Session,
+    ledger: &Ledger,
+    requests: Vec<Request>,
+    on_error: OnError,
+) -> Result<Vec<Outcome>> {
     let call = Call { requests, operation: Operation::PostTransfers, on_error, access: Access::Lock };
     batch::post(session, ledger, call)
 }
@@ -276,8 +289,9 @@ fn post_keyed(
         fields.push(0);
     }
     let mode = if on_error == OnError::Raise { "raise" } else { "report" };
-    let fingerprint =
-        Fingerprint::new(Operation::PostTransfers).raw("transfers", Some(&fields)).text("on_error", Some(mode));
+    let fingerprint = Fingerprint::new(Operation::PostTransfers)
+        .raw("transfers", Some(&fields))
+        .text("on_error", Some(mode));
     ledger::enter_period(ledger);
     let claim = Claim { key, fingerprint: &fingerprint, transfer_ids: Vec::new() };
     let before = match idempotency::claim(session, ledger.id, &claim, ledger::now(), false)? {
@@ -287,7 +301,9 @@ fn post_keyed(
             let stored: Vec<Value> = outcomes
                 .iter()
                 .map(|outcome| match outcome {
-                    Outcome::Posted(receipt) | Outcome::Replayed(receipt) => json!(receipt.id.map(|id| id.to_string())),
+                    Outcome::Posted(receipt) | Outcome::Replayed(receipt) => {
+                        json!(receipt.id.map(|id| id.to_string()))
+                    }
                     Outcome::Rejected { error, .. } => error.to_stored(),
                 })
                 .collect();

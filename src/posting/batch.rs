@@ -3,11 +3,10 @@
 use super::request::{Checked, Request};
 use super::rules::{Book, Movement};
 use super::store::{Draft, Receipt};
-use super::{Access, Wanted, open_book, receipt, write};
+use super::{Access, Wanted, keys, open_book, receipt, write};
 use crate::error::{Code, LedgerError, Result, invalid};
-use crate::idempotency::rules::{Fingerprint, Operation, check_key};
-use crate::idempotency::store::{Claim, Stored};
-use crate::idempotency::{self, forgotten_meanwhile};
+use crate::idempotency;
+use crate::idempotency::rules::{Fingerprint, Operation};
 use crate::ledger::{self, Ledger, rules::REBALANCE};
 use crate::spi::Session;
 use std::collections::{HashMap, HashSet};
@@ -40,21 +39,21 @@ pub struct Call<'a> {
 }
 
 /// An item on its way through the engine.
-struct Item<'a> {
-    request: Request<'a>,
-    id: Uuid,
-    checked: Option<(Checked<'a>, i16)>,
+pub(super) struct Item<'a> {
+    pub request: Request<'a>,
+    pub id: Uuid,
+    pub checked: Option<(Checked<'a>, i16)>,
     /// An earlier item of this call with the same key.
-    same_as: Option<usize>,
-    fingerprint: Option<Fingerprint>,
+    pub same_as: Option<usize>,
+    pub fingerprint: Option<Fingerprint>,
     /// Claimed by this call: a rejection must be remembered.
-    claimed: bool,
-    outcome: Option<Outcome>,
+    pub claimed: bool,
+    pub outcome: Option<Outcome>,
 }
 
 impl Call<'_> {
     /// Names the item's position, unless the call has only the one.
-    fn locate(&self, error: LedgerError, index: usize) -> LedgerError {
+    pub(super) fn locate(&self, error: LedgerError, index: usize) -> LedgerError {
         if self.operation == Operation::PostTransfers { error.at_item(index) } else { error }
     }
 }
@@ -79,8 +78,8 @@ pub fn post(session: &Session, ledger: &Ledger, mut call: Call) -> Result<Vec<Ou
         })
         .collect();
     let groups = groups(&items).map_err(|(index, error)| call.locate(error, index))?;
-    settle_keys(session, ledger, &call, &mut items)?;
-    settle_mixed_groups(&call, &mut items, &groups)?;
+    keys::settle(session, ledger, &call, &mut items)?;
+    keys::settle_mixed_groups(&call, &mut items, &groups)?;
     check_items(session, ledger, &call, &mut items)?;
     let mut wanted = Wanted::default();
     for item in items.iter().filter(|item| item.outcome.is_none()) {
@@ -101,11 +100,11 @@ fn groups(items: &[Item]) -> std::result::Result<Vec<Range<usize>>, (usize, Ledg
     let mut seen: HashSet<&str> = HashSet::new();
     for (index, item) in items.iter().enumerate() {
         let label = item.request.transaction;
-        if let (Some(label), Some(last)) = (label, groups.last_mut()) {
-            if items[last.start].request.transaction == Some(label) {
-                last.end = index + 1;
-                continue;
-            }
+        if let (Some(label), Some(last)) = (label, groups.last_mut())
+            && items[last.start].request.transaction == Some(label)
+        {
+            last.end = index + 1;
+            continue;
         }
         if let Some(label) = label
             && !seen.insert(label)
@@ -118,104 +117,8 @@ fn groups(items: &[Item]) -> std::result::Result<Vec<Range<usize>>, (usize, Ledg
     Ok(groups)
 }
 
-/// Claims the keys and settles the items whose key was used before.
-fn settle_keys(session: &Session, ledger: &Ledger, call: &Call, items: &mut [Item]) -> Result<()> {
-    let mut first_with: HashMap<String, usize> = HashMap::new();
-    for index in 0..items.len() {
-        let Some(key) = items[index].request.idempotency_key else { continue };
-        check_key(key).map_err(|error| call.locate(error, index))?;
-        // The operation in the fingerprint is the single one: an item means the same in both calls.
-        items[index].fingerprint = Some(items[index].request.fingerprint(Operation::PostTransfer));
-        match first_with.get(key) {
-            Some(first) => items[index].same_as = Some(*first),
-            None => {
-                first_with.insert(key.to_owned(), index);
-            }
-        }
-    }
-    if first_with.is_empty() {
-        return Ok(());
-    }
-    let (free, mut stored) = claim_keys(session, ledger, call, items, &first_with);
-    for (key, index) in &first_with {
-        items[*index].claimed = free.contains(key);
-    }
-    for index in 0..items.len() {
-        let Some(key) = items[index].request.idempotency_key else { continue };
-        let fingerprint = items[index].fingerprint.as_ref().expect("every keyed item has one");
-        let settled = if let Some(first) = items[index].same_as {
-            let first = items[first].fingerprint.as_ref().expect("it has the same key");
-            fingerprint.check_same(key, first.operation as i16, first.bytes()).map(|()| None)
-        } else if items[index].claimed || (call.access == Access::Look && !stored.contains_key(key)) {
-            Ok(None)
-        } else {
-            let before = stored.remove(key).ok_or_else(|| forgotten_meanwhile(key));
-            before.and_then(|before| {
-                fingerprint.check_same(key, before.operation_id, &before.request)?;
-                replay(session, ledger, call, &before).map(Some)
-            })
-        };
-        match settled {
-            Ok(outcome) => items[index].outcome = outcome,
-            Err(error) => refuse(call, items, index, error)?,
-        }
-    }
-    Ok(())
-}
-
-type Found = (HashSet<String>, HashMap<String, Stored>);
-
-/// One statement claims every key, in sorted order; a second finds those that were taken.
-fn claim_keys(
-    session: &Session,
-    ledger: &Ledger,
-    call: &Call,
-    items: &[Item],
-    first_with: &HashMap<String, usize>,
-) -> Found {
-    let mut keys: Vec<&str> = first_with.keys().map(String::as_str).collect();
-    keys.sort_unstable();
-    if call.access == Access::Look {
-        return (HashSet::new(), idempotency::store::find(session, ledger.id, &keys, true));
-    }
-    let claims: Vec<Claim> = keys
-        .iter()
-        .map(|key| {
-            let item = &items[first_with[*key]];
-            let fingerprint = item.fingerprint.as_ref().expect("every keyed item has one");
-            Claim { key, fingerprint, transfer_ids: vec![item.id] }
-        })
-        .collect();
-    let now = ledger::now();
-    let free: HashSet<String> = if let [claim] = claims.as_slice() {
-        let claimed = idempotency::store::claim_one(session, ledger.id, claim, now);
-        claimed.then(|| claim.key.to_owned()).into_iter().collect()
-    } else {
-        idempotency::store::claim_many(session, ledger.id, &claims, now)
-    };
-    let taken: Vec<&str> = keys.into_iter().filter(|key| !free.contains(*key)).collect();
-    let stored =
-        if taken.is_empty() { HashMap::new() } else { idempotency::store::find(session, ledger.id, &taken, false) };
-    (free, stored)
-}
-
-/// What a key that was used before came to.
-fn replay(session: &Session, ledger: &Ledger, call: &Call, before: &Stored) -> Result<Outcome> {
-    if let Some(error) = &before.error {
-        let error = LedgerError::from_stored(error);
-        if call.on_error == OnError::Raise {
-            return Err(error);
-        }
-        return Ok(Outcome::Rejected { error, replayed: true });
-    }
-    let id = before.transfer_ids.first().copied().ok_or_else(|| {
-        LedgerError::new(Code::BooksInconsistent, "a stored idempotency key has no outcome")
-    })?;
-    super::stored_receipt(session, ledger, id, call.access == Access::Look).map(Outcome::Replayed)
-}
-
 /// An item is refused: the call fails, or the item is rejected.
-fn refuse(call: &Call, items: &mut [Item], index: usize, error: LedgerError) -> Result<()> {
+pub(super) fn refuse(call: &Call, items: &mut [Item], index: usize, error: LedgerError) -> Result<()> {
     // A conflict of isolation is never an item's own fault.
     if call.on_error == OnError::Raise || matches!(error.code, Code::TryAgain | Code::BooksInconsistent) {
         return Err(call.locate(error, index));
@@ -224,34 +127,14 @@ fn refuse(call: &Call, items: &mut [Item], index: usize, error: LedgerError) -> 
     Ok(())
 }
 
-/// A transaction is replayed as a whole or posted as a whole.
-fn settle_mixed_groups(call: &Call, items: &mut [Item], groups: &[Range<usize>]) -> Result<()> {
-    for group in groups.iter().filter(|group| group.len() > 1) {
-        let settled = |item: &Item| item.outcome.is_some() || item.same_as.is_some();
-        let Some(before) = group.clone().find(|index| settled(&items[*index])) else { continue };
-        if group.clone().all(|index| settled(&items[index])) {
-            continue;
-        }
-        for index in group.clone() {
-            if items[index].outcome.is_none() {
-                let error = LedgerError::new(
-                    Code::IdempotencyConflict,
-                    "some items of the transaction were requested before and others were not",
-                )
-                .with("field", "transaction")
-                .with_count("other_position", before as i64 + 1);
-                refuse(call, items, index, error)?;
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Judges what can be judged without the books, and the closed period.
 fn check_items(session: &Session, ledger: &Ledger, call: &Call, items: &mut [Item]) -> Result<()> {
     let dated = items.iter().any(|item| item.outcome.is_none() && item.request.effective_at.is_some());
-    let closed_until =
-        if dated { ledger::store::closed_until(session, ledger.id, call.access == Access::Look) } else { None };
+    let closed_until = if dated {
+        ledger::store::closed_until(session, ledger.id, call.access == Access::Look)
+    } else {
+        None
+    };
     let mut kinds: HashMap<&str, i16> = HashMap::new();
     for index in 0..items.len() {
         if items[index].outcome.is_some() || items[index].same_as.is_some() {
@@ -328,7 +211,8 @@ fn decide_group(
 ) -> Option<(usize, LedgerError)> {
     book.begin();
     if group.len() > 1 {
-        let refused = |index: &usize| matches!(items[*index].outcome, Some(Outcome::Rejected { replayed: false, .. }));
+        let refused =
+            |index: &usize| matches!(items[*index].outcome, Some(Outcome::Rejected { replayed: false, .. }));
         if let Some(culprit) = group.clone().find(refused) {
             // Already settled: the error is only needed for its position.
             return Some((culprit, LedgerError::new(Code::LinkedItemFailed, "")));
@@ -349,7 +233,13 @@ fn decide_group(
 }
 
 /// Rejects the culprit with its error and the rest of its transaction because of it.
-fn reject_group(call: &Call, items: &mut [Item], group: Range<usize>, culprit: usize, error: LedgerError) -> Result<()> {
+fn reject_group(
+    call: &Call,
+    items: &mut [Item],
+    group: Range<usize>,
+    culprit: usize,
+    error: LedgerError,
+) -> Result<()> {
     for index in group {
         if items[index].outcome.is_some() {
             continue;
@@ -358,7 +248,8 @@ fn reject_group(call: &Call, items: &mut [Item], group: Range<usize>, culprit: u
             error.clone()
         } else {
             let message = format!("item {} of the same transaction was rejected", culprit + 1);
-            LedgerError::new(Code::LinkedItemFailed, message).with_count("failed_position", culprit as i64 + 1)
+            LedgerError::new(Code::LinkedItemFailed, message)
+                .with_count("failed_position", culprit as i64 + 1)
         };
         refuse(call, items, index, error)?;
     }
@@ -424,7 +315,9 @@ fn finish(session: &Session, ledger: &Ledger, call: &Call, mut items: Vec<Item>)
             .iter()
             .filter(|item| item.claimed)
             .filter_map(|item| match &item.outcome {
-                Some(Outcome::Rejected { error, .. }) => Some((item.request.idempotency_key?, error.to_stored())),
+                Some(Outcome::Rejected { error, .. }) => {
+                    Some((item.request.idempotency_key?, error.to_stored()))
+                }
                 _ => None,
             })
             .collect();

@@ -21,6 +21,7 @@
 
 pub mod api;
 pub mod batch;
+mod keys;
 pub mod request;
 pub mod rules;
 pub mod store;

@@ -62,7 +62,8 @@ impl<'a> Request<'a> {
             "description" => self.description = text(key, field)?,
             "metadata" => self.metadata = document(key, field)?,
             "effective_at" => {
-                self.effective_at = text(key, field)?.map(|value| time::from_text(value, "effective_at")).transpose()?;
+                self.effective_at =
+                    text(key, field)?.map(|value| time::from_text(value, "effective_at")).transpose()?;
             }
             "expected_version" => self.expected_version = integer(key, field)?,
             _ => self.transaction = text(key, field)?,
@@ -122,7 +123,11 @@ pub struct Checked<'a> {
 }
 
 /// Bounds of the free-text columns, for transfers and holds alike.
-pub fn check_labels(reference: Option<&str>, description: Option<&str>, metadata: Option<&[u8]>) -> Result<()> {
+pub fn check_labels(
+    reference: Option<&str>,
+    description: Option<&str>,
+    metadata: Option<&[u8]>,
+) -> Result<()> {
     if reference.is_some_and(|text| text.is_empty() || text.len() > REFERENCE_BYTES_MAX) {
         return Err(invalid("reference", "have 1 to 255 bytes"));
     }
@@ -160,7 +165,7 @@ fn number(name: &str, field: Field) -> Result<Option<Number>> {
 /// Reads a plain decimal number: digits, at most one point, at most one sign.
 pub fn parse_number(name: &str, text: &str) -> Result<Number> {
     match text {
-        "NaN" => return Ok(Number::NotANumber),
+        "NaN" => return Ok(Number::Nan),
         "Infinity" | "-Infinity" => return Ok(Number::Infinite),
         _ => {}
     }
@@ -217,7 +222,8 @@ mod tests {
 
     #[test]
     fn numbers_may_come_as_strings() {
-        for (text, value) in [("12111.00", Number::Finite(Decimal::new(1_211_100, 2))), ("NaN", Number::NotANumber)] {
+        for (text, value) in [("12111.00", Number::Finite(Decimal::new(1_211_100, 2))), ("NaN", Number::Nan)]
+        {
             let mut request = Request::default();
             request.set("amount", Field::Text(text)).unwrap();
             assert_eq!(request.amount, Some(value));
@@ -241,7 +247,7 @@ mod tests {
         assert_eq!(check(|request| request.amount = None), Err(Code::MissingArgument));
         assert_eq!(check(|request| request.credit_account = Some("a")), Err(Code::SameAccount));
         assert_eq!(check(|request| request.credit_account = Some("a b")), Err(Code::InvalidAddress));
-        assert_eq!(check(|request| request.amount = Some(Number::NotANumber)), Err(Code::InvalidAmount));
+        assert_eq!(check(|request| request.amount = Some(Number::Nan)), Err(Code::InvalidAmount));
         assert_eq!(check(|request| request.effective_at = Some(time::INFINITY)), Err(Code::InvalidArgument));
         assert_eq!(check(|request| request.reference = Some("")), Err(Code::InvalidArgument));
         assert_eq!(check(|request| request.expected_version = Some(-1)), Err(Code::InvalidArgument));

@@ -98,7 +98,13 @@ impl Book {
     }
 
     /// Decides one transfer. On refusal the book is as before.
-    pub fn post(&mut self, debit: &str, credit: &str, amount: Decimal, expected: Option<i64>) -> Result<Vec<Movement>> {
+    pub fn post(
+        &mut self,
+        debit: &str,
+        credit: &str,
+        amount: Decimal,
+        expected: Option<i64>,
+    ) -> Result<Vec<Movement>> {
         let (debit_row, credit_row) = (self.first_row(debit)?, self.first_row(credit)?);
         let amount = self.check_pair(debit_row, credit_row, amount)?;
         self.check_version(debit_row, expected)?;
@@ -118,7 +124,8 @@ impl Book {
 
     fn first_row(&self, address: &str) -> Result<usize> {
         self.rows_of(address).first().copied().ok_or_else(|| {
-            LedgerError::new(Code::AccountNotFound, format!("there is no account {address}")).with("account", address)
+            LedgerError::new(Code::AccountNotFound, format!("there is no account {address}"))
+                .with("account", address)
         })
     }
 
@@ -128,7 +135,10 @@ impl Book {
         if debit.currency != credit.currency {
             return Err(LedgerError::new(
                 Code::CurrencyMismatch,
-                format!("{} is in {}, {} in {}", debit.address, debit.currency, credit.address, credit.currency),
+                format!(
+                    "{} is in {}, {} in {}",
+                    debit.address, debit.currency, credit.address, credit.currency
+                ),
             )
             .with("debit_currency", &debit.currency)
             .with("credit_currency", &credit.currency));
@@ -168,10 +178,17 @@ impl Book {
 
     /// The row of `address` that takes the posting. Where money leaves a striped account and no single
     /// stripe has enough, the others' money is first moved to one of them.
-    fn gather(&mut self, address: &str, side: Side, amount: Decimal, movements: &mut Vec<Movement>) -> Result<usize> {
+    fn gather(
+        &mut self,
+        address: &str,
+        side: Side,
+        amount: Decimal,
+        movements: &mut Vec<Movement>,
+    ) -> Result<usize> {
         let rows = self.rows_of(address).to_vec();
         let first = rows[0];
-        let enough = |book: &Self, row: usize| book.rows[row].spendable().is_none_or(|spendable| spendable >= amount);
+        let enough =
+            |book: &Self, row: usize| book.rows[row].spendable().is_none_or(|spendable| spendable >= amount);
         if rows.len() == 1 || !self.rows[first].decreases(side) {
             return Ok(first);
         }
@@ -199,12 +216,27 @@ impl Book {
         Ok(first)
     }
 
-    fn move_money(&mut self, debit: usize, credit: usize, amount: Decimal, is_rebalance: bool) -> Result<Movement> {
+    fn move_money(
+        &mut self,
+        debit: usize,
+        credit: usize,
+        amount: Decimal,
+        is_rebalance: bool,
+    ) -> Result<Movement> {
         let debit_balance = self.rows[debit].after(Side::Debit, amount)?;
         let credit_balance = self.rows[credit].after(Side::Credit, amount)?;
         let debit_version = self.advance(debit, debit_balance);
         let credit_version = self.advance(credit, credit_balance);
-        Ok(Movement { debit, credit, amount, debit_version, credit_version, debit_balance, credit_balance, is_rebalance })
+        Ok(Movement {
+            debit,
+            credit,
+            amount,
+            debit_version,
+            credit_version,
+            debit_balance,
+            credit_balance,
+            is_rebalance,
+        })
     }
 
     fn advance(&mut self, index: usize, balance: Decimal) -> i64 {
@@ -229,11 +261,17 @@ mod tests {
     use super::*;
     use crate::account::rules::{State, Type};
 
-    fn row(id: i64, address: &str, stripe: i16, account_type: Type, posted: i64, minimum: Option<i64>) -> Account {
+    fn row(
+        id: i64,
+        address: &str,
+        stripe: i16,
+        account_type: Type,
+        posted: i64,
+        minimum: Option<i64>,
+    ) -> Account {
         Account {
             id,
             address: address.to_owned(),
-            stripe,
             stripe_count: if stripe == 0 { 1 } else { 4 },
             account_type,
             state: State::Open,
@@ -300,7 +338,14 @@ mod tests {
         let stripes = |posted: [i64; 3]| {
             let mut rows = vec![row(9, "shop", 0, Type::Liability, 0, Some(0))];
             for (index, amount) in posted.iter().enumerate() {
-                rows.push(row(index as i64 + 1, "float", index as i16 + 1, Type::Liability, *amount, Some(0)));
+                rows.push(row(
+                    index as i64 + 1,
+                    "float",
+                    index as i16 + 1,
+                    Type::Liability,
+                    *amount,
+                    Some(0),
+                ));
             }
             book(rows)
         };

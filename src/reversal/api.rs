@@ -48,7 +48,9 @@ fn reverse_transfer(
             .text("reason", reason);
         if let Some(key) = idempotency_key {
             let claim = Claim { key, fingerprint: &fingerprint, transfer_ids: vec![reversal_id] };
-            if let Claimed::Before(stored) = idempotency::claim(&session, ledger.id, &claim, ledger::now(), false)? {
+            if let Claimed::Before(stored) =
+                idempotency::claim(&session, ledger.id, &claim, ledger::now(), false)?
+            {
                 let id = stored.transfer_ids.first().copied().ok_or_else(|| missing("transfer_id"))?;
                 let receipt = stored_receipt(&session, &ledger, id, false)?;
                 return Ok(TransferReceipt::new(&session, &ledger, receipt, true));
@@ -87,7 +89,13 @@ fn reverse_transaction(
         let (result, replayed) =
             idempotency::once(&session, ledger.id, idempotency_key, &fingerprint, ledger::now(), || {
                 fresh = reverse_all(&session, &ledger, transaction_id, reason)?;
-                Ok(json!(fresh.iter().filter_map(|receipt| receipt.id).map(|id| id.to_string()).collect::<Vec<_>>()))
+                Ok(json!(
+                    fresh
+                        .iter()
+                        .filter_map(|receipt| receipt.id)
+                        .map(|id| id.to_string())
+                        .collect::<Vec<_>>()
+                ))
             })?;
         let receipts = if replayed { stored(&session, &ledger, &result)? } else { fresh };
         Ok(receipts
@@ -98,7 +106,11 @@ fn reverse_transaction(
     SetOfIterator::new(rows)
 }
 
-fn stored(session: &Session, ledger: &Ledger, result: &serde_json::Value) -> Result<Vec<crate::posting::store::Receipt>> {
+fn stored(
+    session: &Session,
+    ledger: &Ledger,
+    result: &serde_json::Value,
+) -> Result<Vec<crate::posting::store::Receipt>> {
     let ids = result.as_array().map(Vec::as_slice).unwrap_or_default();
     let id = |value: &serde_json::Value| value.as_str()?.parse::<Uuid>().ok();
     ids.iter().filter_map(id).map(|id| stored_receipt(session, ledger, id, false)).collect()

@@ -42,7 +42,10 @@ pub fn reverse_transfer(
     store::lock_totals(session, ledger.id, &mut [&mut found.original]);
     let amount = rules::amount(&found.original, amount)?;
     let receipts = post(session, ledger, &mut book, &[(found, amount, id)], None, reason)?;
-    receipts.into_iter().next().ok_or_else(|| LedgerError::new(Code::BooksInconsistent, "a reversal posted nothing"))
+    receipts
+        .into_iter()
+        .next()
+        .ok_or_else(|| LedgerError::new(Code::BooksInconsistent, "a reversal posted nothing"))
 }
 
 /// Reverses what remains of every transfer of a transaction, as one new transaction.
@@ -54,8 +57,11 @@ pub fn reverse_transaction(
 ) -> Result<Vec<Receipt>> {
     let mut all = store::transaction(session, ledger.id, transaction_id);
     if all.is_empty() {
-        return Err(LedgerError::new(Code::TransactionNotFound, format!("there is no transaction {transaction_id}"))
-            .with("transaction_id", transaction_id));
+        return Err(LedgerError::new(
+            Code::TransactionNotFound,
+            format!("there is no transaction {transaction_id}"),
+        )
+        .with("transaction_id", transaction_id));
     }
     // Rebalancings between stripes ride along with a transaction and are not part of what it did.
     all.retain(|found| found.original.kind_id != ledger::rules::REBALANCE);

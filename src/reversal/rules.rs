@@ -20,8 +20,11 @@ pub struct Original {
 /// A correction is not corrected again: the books would read like a knot.
 pub fn check_kind(original: &Original) -> Result<()> {
     if matches!(original.kind_id, REVERSAL | REBALANCE) {
-        return Err(LedgerError::new(Code::NotReversible, format!("transfer {} is itself a correction", original.id))
-            .with("transfer_id", original.id));
+        return Err(LedgerError::new(
+            Code::NotReversible,
+            format!("transfer {} is itself a correction", original.id),
+        )
+        .with("transfer_id", original.id));
     }
     Ok(())
 }
@@ -66,7 +69,9 @@ mod tests {
         assert_eq!(amount(&original(0), None).unwrap().to_string(), "100.00");
         assert_eq!(amount(&original(4_000), None).unwrap().to_string(), "60.00");
         assert_eq!(amount(&original(4_000), Some(Decimal::from(60))).unwrap().to_string(), "60.00");
-        for (reversed, wanted) in [(4_000, Some(Decimal::new(6_001, 2))), (10_000, None), (10_000, Some(Decimal::ONE))] {
+        for (reversed, wanted) in
+            [(4_000, Some(Decimal::new(6_001, 2))), (10_000, None), (10_000, Some(Decimal::ONE))]
+        {
             let error = amount(&original(reversed), wanted).unwrap_err();
             assert_eq!(error.code, Code::ReversalExceedsOriginal);
         }

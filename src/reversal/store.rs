@@ -7,7 +7,8 @@ use pgrx::pg_sys::{INT4OID, NUMERICOID, UUIDARRAYOID, UUIDOID};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-const ORIGINAL: &str = "SELECT t.transfer_id, t.kind_id, t.amount, d.scale, d.currency, d.address, c.address, t.reference
+const ORIGINAL: &str =
+    "SELECT t.transfer_id, t.kind_id, t.amount, d.scale, d.currency, d.address, c.address, t.reference
      FROM wallet_data.transfers t
      JOIN wallet_data.accounts d ON d.ledger_id = t.ledger_id AND d.account_id = t.debit_account_id
      JOIN wallet_data.accounts c ON c.ledger_id = t.ledger_id AND c.account_id = t.credit_account_id
@@ -17,7 +18,10 @@ static ONE: Statement = Statement::new(concatcp!(ORIGINAL, "t.transfer_id = $2")
 
 // A transfer without a transaction_id is a transaction of its own.
 static TRANSACTION: Statement = Statement::new(
-    concatcp!(ORIGINAL, "(t.transaction_id = $2 OR (t.transfer_id = $2 AND t.transaction_id IS NULL)) ORDER BY t.transfer_id DESC"),
+    concatcp!(
+        ORIGINAL,
+        "(t.transaction_id = $2 OR (t.transfer_id = $2 AND t.transaction_id IS NULL)) ORDER BY t.transfer_id DESC"
+    ),
     &[INT4OID, UUIDOID],
 );
 

@@ -59,8 +59,8 @@ impl Batch {
         // SAFETY: PostgreSQL keeps the pointer until SPI_unregister_relation or SPI_finish; both come
         // before the connection's memory, which holds all of it, goes away.
         unsafe {
-            let relation =
-                pg_sys::palloc0(size_of::<pg_sys::EphemeralNamedRelationData>()).cast::<pg_sys::EphemeralNamedRelationData>();
+            let relation = pg_sys::palloc0(size_of::<pg_sys::EphemeralNamedRelationData>())
+                .cast::<pg_sys::EphemeralNamedRelationData>();
             (*relation).md.name = self.name.as_ptr().cast_mut();
             (*relation).md.reliddesc = pg_sys::InvalidOid;
             (*relation).md.tupdesc = self.descriptor;
@@ -68,7 +68,11 @@ impl Batch {
             (*relation).md.enrtuples = ROWS_PLANNED;
             (*relation).reldata = self.store.cast();
             let status = pg_sys::SPI_register_relation(relation);
-            assert_eq!(status, pg_sys::SPI_OK_REL_REGISTER as i32, "SPI_register_relation failed with {status}");
+            assert_eq!(
+                status,
+                pg_sys::SPI_OK_REL_REGISTER as i32,
+                "SPI_register_relation failed with {status}"
+            );
         }
         Registered { name: self.name, store: self.store }
     }

@@ -131,7 +131,7 @@ impl Cursor {
             let value = self.value.assume_init_mut();
             match value.type_ {
                 Type::jbvNull => Field::Null,
-                Type::jbvBool => Field::Bool(value.val.boolean),
+                Type::jbvBool => Field::Bool,
                 Type::jbvNumeric => {
                     Field::Number(super::numeric::from_datum(pg_sys::Datum::from(value.val.numeric)))
                 }

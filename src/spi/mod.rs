@@ -88,7 +88,13 @@ impl Session {
     }
 
     /// Prepares and runs SQL that is only known at run time, such as a trigger's column names.
-    pub fn run_text(&self, sql: &str, types: &[pg_sys::Oid], arguments: &[Argument], read_only: bool) -> Rows<'_> {
+    pub fn run_text(
+        &self,
+        sql: &str,
+        types: &[pg_sys::Oid],
+        arguments: &[Argument],
+        read_only: bool,
+    ) -> Rows<'_> {
         self.execute(prepare(sql, types), arguments, read_only)
     }
 
@@ -109,7 +115,9 @@ impl Session {
             unsafe { pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0) };
         assert!(status >= 0, "SPI_execute_plan failed with {status}");
         // SAFETY: SPI sets both after every statement.
-        unsafe { Rows { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, session: PhantomData } }
+        unsafe {
+            Rows { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, session: PhantomData }
+        }
     }
 }
 

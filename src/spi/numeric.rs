@@ -57,7 +57,7 @@ fn from_bytes(bytes: &[u8]) -> Number {
     let header = word(0);
     let kind = header & HEADER_KIND_MASK;
     if kind == HEADER_SPECIAL {
-        return if header & SPECIAL_MASK == HEADER_NAN { Number::NotANumber } else { Number::Infinite };
+        return if header & SPECIAL_MASK == HEADER_NAN { Number::Nan } else { Number::Infinite };
     }
     let words = bytes.len() / 2;
     if kind == HEADER_SHORT {
@@ -95,7 +95,7 @@ impl Parts {
         let count = i32::try_from(self.digits.len()).ok()?;
         let mut exponent = if mantissa == 0 { 0 } else { PLACES_PER_DIGIT * (self.weight - count + 1) };
         // Trailing zeros beyond the shown decimals are padding of the base-10000 digits.
-        while exponent < 0 && -exponent > self.scale.min(SCALE_MAX) && mantissa % 10 == 0 {
+        while exponent < 0 && -exponent > self.scale.min(SCALE_MAX) && mantissa.is_multiple_of(10) {
             mantissa /= 10;
             exponent += 1;
         }

@@ -1,7 +1,7 @@
 # wallet_ledger: everything a person does here, by name. The work is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test test-long bench lint fmt build install package clean
+.PHONY: help bootstrap demo test test-long bench lint fmt build docs install package clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,6 +29,9 @@ fmt: ## format the Rust sources
 
 build: bootstrap ## build in release mode into a private PostgreSQL under target/
 	@scripts/build.sh
+
+docs: bootstrap ## write what is generated: docs/errors.md, sql/expected.sql, examples/demo.expected
+	@scripts/docs.sh
 
 install: bootstrap ## install into a real server: make install PG_CONFIG=/path/to/pg_config
 	@scripts/install.sh

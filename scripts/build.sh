@@ -14,7 +14,10 @@ bindir=$("$pg_config" --bindir)
 libdir=$("$pg_config" --pkglibdir)
 sharedir=$("$pg_config" --sharedir)
 server=$(server_dir)
-stage=$TARGET/stage
+mkdir -p "$TARGET"
+# Of its own, so that two builds at once do not take each other's files away.
+stage=$(mktemp -d "$TARGET/stage.XXXXXX")
+trap 'rm -rf "$stage"' EXIT
 
 make_private_postgres() {
     local version
@@ -39,7 +42,6 @@ install_extension() {
 
 cd "$ROOT"
 make_private_postgres
-rm -rf "$stage"
 cargo pgrx package --pg-config "$pg_config" --out-dir "$stage" >&2
 install_extension
 printf '%s\n' "$server$bindir"

@@ -33,6 +33,10 @@ if [ -z "${WL_DB:-}" ]; then
         -c "CREATE EXTENSION $EXTENSION" -c "SELECT $EXTENSION.install()"
 fi
 
+# Made anew: the specs of an earlier run, in a database that was given, have left theirs.
+psql -X -q -d "$WL_DB" -v ON_ERROR_STOP=1 -c "SET client_min_messages = warning" \
+    -c "DROP SCHEMA IF EXISTS iso CASCADE" -f "$dir/setup.sql"
+
 # A spec that has no expected output yet is compared with an empty one, and fails.
 rm -rf "$out"
 mkdir -p "$out" "$dir/expected"

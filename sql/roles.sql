@@ -18,6 +18,8 @@ END $$;
 REVOKE ALL ON SCHEMA wallet_ledger FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA wallet_ledger TO wallet_owner;
 GRANT USAGE ON SCHEMA wallet_ledger TO wallet_app, wallet_auditor;
+-- Whoever owns the database may run install(); it tells what else it needs.
+GRANT USAGE ON SCHEMA wallet_ledger TO pg_database_owner;
 
 -- Every function: owned by wallet_owner, closed to PUBLIC, open to applications; what only reads is
 -- open to auditors too. Names that begin with _ are internal. What each role may call is decided here.
@@ -35,6 +37,7 @@ BEGIN
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', function.signature);
         -- install() runs as its caller and needs the caller's rights.
         IF function.proname = 'install' THEN
+            EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO pg_database_owner', function.signature);
             CONTINUE;
         END IF;
         EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO wallet_owner', function.signature);

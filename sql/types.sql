@@ -97,3 +97,54 @@ CREATE TYPE wallet_ledger.hold_row AS (
 );
 COMMENT ON TYPE wallet_ledger.hold_row IS
     'A hold after the call; held and available are those of its account. status: open, captured, released or expired.';
+
+CREATE TYPE wallet_ledger.balance_row AS (
+    ledger     text,
+    account    text,
+    currency   text,
+    posted     numeric,
+    held       numeric,
+    available  numeric,
+    version    bigint,
+    at         timestamptz,
+    time_basis text
+);
+COMMENT ON TYPE wallet_ledger.balance_row IS
+    'An account''s balance at a moment, by posting or by effective time. version is NULL by effective time.';
+
+CREATE TYPE wallet_ledger.statement_line AS (
+    ledger          text,
+    account         text,
+    stripe          integer,
+    version         bigint,
+    side            text,
+    amount          numeric,
+    balance_before  numeric,
+    balance_after   numeric,
+    currency        text,
+    kind            text,
+    transfer_id     uuid,
+    transaction_id  uuid,
+    debit_account   text,
+    credit_account  text,
+    reference       text,
+    description     text,
+    metadata        jsonb,
+    reverses_id     uuid,
+    effective_at    timestamptz,
+    created_at      timestamptz,
+    opening_balance numeric,
+    closing_balance numeric,
+    total_count     bigint
+);
+COMMENT ON TYPE wallet_ledger.statement_line IS
+    'A posting as its account sees it. opening_balance, closing_balance and total_count are those of the window, the same on every line.';
+
+CREATE TYPE wallet_ledger.trigger_finding AS (
+    trigger_name text,
+    severity     text,
+    problem      text,
+    hint         text
+);
+COMMENT ON TYPE wallet_ledger.trigger_finding IS
+    'Something that check_trigger() found: severity is error, warning or note. trigger_name is NULL where it concerns the table.';

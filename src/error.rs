@@ -146,13 +146,13 @@ pub type Result<T> = std::result::Result<T, LedgerError>;
 
 impl LedgerError {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: Map::new() }
+        Self { code, message: bounded(message.into()), details: Map::new() }
     }
 
     /// Adds one fact to the JSON detail. Money goes in as a string: JavaScript would round numbers.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl fmt::Display) -> Self {
-        self.details.insert(name.to_owned(), Value::String(value.to_string()));
+        self.details.insert(name.to_owned(), Value::String(bounded(value.to_string())));
         self
     }
 
@@ -211,6 +211,17 @@ impl LedgerError {
     }
 }
 
+/// What a caller sent is quoted, not sent back by the megabyte.
+fn bounded(mut text: String) -> String {
+    const BYTES_MAX: usize = 512;
+    if text.len() > BYTES_MAX {
+        let end = (0..=BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 /// The error for an argument that is NULL where a value is needed.
 pub fn missing(argument: &str) -> LedgerError {
     LedgerError::new(Code::MissingArgument, format!("{argument} must not be null")).with("argument", argument)
@@ -249,6 +260,13 @@ mod tests {
             .with_count("attempt", 2)
             .at_item(6);
         assert_eq!(LedgerError::from_stored(&error.to_stored()), error);
+    }
+
+    #[test]
+    fn endless_input_is_cut_between_characters() {
+        let error = LedgerError::new(Code::KindNotFound, "é".repeat(1_000)).with("kind", "💸".repeat(1_000));
+        assert_eq!(error.message, "é".repeat(256) + "…");
+        assert_eq!(error.detail()["kind"], "💸".repeat(128) + "…");
     }
 
     #[test]

@@ -15,16 +15,31 @@ mod json;
 mod ledger;
 mod money;
 mod posting;
+mod reading;
 mod report;
 mod reversal;
 mod spi;
 mod time;
+mod trigger;
+mod verify;
 
 pgrx::pg_module_magic!();
 
 // What the extension owns in SQL: result types before the functions, then roles, owners, grants and
 // comments after everything else.
 pgrx::extension_sql_file!("../sql/types.sql", name = "types", bootstrap);
+pgrx::extension_sql_file!("../sql/triggers.sql", name = "triggers", requires = ["types", check_trigger]);
+pgrx::extension_sql_file!("../sql/expected.sql", name = "expected", requires = ["types"]);
+pgrx::extension_sql_file!("../sql/doctor.sql", name = "doctor", requires = ["expected"]);
+#[rustfmt::skip]
+pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
+    install, errors, _library_version, _library_data_version,
+    create_ledger, create_currency, create_kind, close_period, create_account, open_wallet,
+    freeze_account, unfreeze_account, close_account, reopen_account,
+    post_transfer, post_transfers, preview_transfer, reverse_transfer, reverse_transaction,
+    forget_idempotency_keys, hold_funds, capture_hold, release_hold, expire_holds,
+    poll_events, poll_transfers, balance, statement, verify_ledger,
+]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 
 /// Called once in each backend, when the library is loaded.

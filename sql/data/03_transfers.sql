@@ -1,6 +1,11 @@
 -- Transfers: the append-only log that everything else can be recomputed from.
 -- Run once by wallet_ledger.install(), as wallet_owner.
 
+CREATE DOMAIN wallet_data.positive_amount AS numeric CHECK (VALUE > 0 AND VALUE < 'Infinity');
+COMMENT ON DOMAIN wallet_data.positive_amount IS 'A finite number above zero.';
+CREATE DOMAIN wallet_data.finite_time AS timestamptz CHECK (isfinite(VALUE));
+COMMENT ON DOMAIN wallet_data.finite_time IS 'A moment that is not infinite.';
+
 -- Column order keeps alignment padding small: about 140 bytes a row.
 -- No foreign key to accounts: it would cost two index probes a transfer, the write path takes both ids
 -- from rows it has locked, accounts cannot be deleted (guard), and verify_ledger() looks for orphans.
@@ -10,12 +15,12 @@ CREATE TABLE wallet_data.transfers (
     transfer_id         uuid NOT NULL,
     debit_account_id    bigint NOT NULL,
     credit_account_id   bigint NOT NULL,
-    debit_version       bigint NOT NULL CHECK (debit_version > 0),
-    credit_version      bigint NOT NULL CHECK (credit_version > 0),
+    debit_version       bigint NOT NULL,
+    credit_version      bigint NOT NULL,
     position            bigint NOT NULL,
-    effective_at        timestamptz NOT NULL CHECK (isfinite(effective_at)),
+    effective_at        wallet_data.finite_time NOT NULL,
     created_at          timestamptz NOT NULL,
-    amount              numeric NOT NULL CHECK (amount > 0 AND amount < 'Infinity'),
+    amount              wallet_data.positive_amount NOT NULL,
     debit_balance       numeric NOT NULL,
     credit_balance      numeric NOT NULL,
     transaction_id      uuid,
@@ -23,8 +28,7 @@ CREATE TABLE wallet_data.transfers (
     reference           text,
     description         text,
     metadata            jsonb,
-    PRIMARY KEY (ledger_id, transfer_id),
-    CONSTRAINT transfers_two_accounts CHECK (debit_account_id <> credit_account_id)
+    PRIMARY KEY (ledger_id, transfer_id)
 );
 -- An account's versions count 1..n. A lost update would repeat one and cannot commit.
 CREATE UNIQUE INDEX transfers_debit_version ON wallet_data.transfers (ledger_id, debit_account_id, debit_version);

@@ -67,8 +67,23 @@ impl Composite for AccountRow {
 ///
 /// Returns the account's row. Errors: missing_argument, invalid_argument, invalid_address,
 /// currency_not_found, already_exists (it is there with other properties; the detail names one).
-#[pg_extern(security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+///
+/// The SQL is written out because pgrx would name the second argument `r#type`.
+#[pg_extern(sql = r#"
+CREATE FUNCTION "create_account"(
+    "account" TEXT,
+    "type" TEXT,
+    "currency" TEXT DEFAULT NULL,
+    "minimum_balance" NUMERIC DEFAULT NULL,
+    "maximum_balance" NUMERIC DEFAULT NULL,
+    "owner" TEXT DEFAULT NULL,
+    "metadata" JSONB DEFAULT NULL,
+    "stripes" INTEGER DEFAULT 1,
+    "ledger" TEXT DEFAULT NULL
+) RETURNS wallet_ledger.account_row
+SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
 #[allow(clippy::too_many_arguments)]
 fn create_account(
     account: Option<&str>,

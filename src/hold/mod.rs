@@ -48,9 +48,8 @@ pub struct Reserved {
 pub fn hold(session: &Session, ledger: &Ledger, request: &Request) -> Result<Reserved> {
     let account = address::checked(request.account, "account")?;
     let destination = request.destination.map(|given| address::checked(given, "destination")).transpose()?;
-    if destination == Some(account) {
-        return Err(LedgerError::new(Code::SameAccount, format!("hold and destination both name {account}"))
-            .with("account", account));
+    if let Some(destination) = destination {
+        check_other(account, destination)?;
     }
     posting::request::check_labels(
         request.reference,
@@ -89,6 +88,15 @@ pub fn hold(session: &Session, ledger: &Ledger, request: &Request) -> Result<Res
     payload["expires_at"] = json!(time::to_text(expires_at));
     event::write(session, ledger, "hold.created", &id.to_string(), payload);
     result(session, ledger, id, &book, row)
+}
+
+/// Money that is held goes somewhere else, and not to another stripe of the same account either.
+fn check_other(account: &str, destination: &str) -> Result<()> {
+    if account != destination {
+        return Ok(());
+    }
+    Err(LedgerError::new(Code::SameAccount, format!("hold and destination both name {account}"))
+        .with("account", account))
 }
 
 /// The row that can reserve the amount. A hold sits on one row, so on a striped account a single
@@ -147,6 +155,7 @@ pub fn capture(
     // A hold that is over is said to be so, whatever else is wrong with the call.
     rules::check(&before.hold, Action::Capture, ledger::now())?;
     let destination = address::checked(rules::destination(&before.hold, destination)?, "destination")?;
+    check_other(&before.account, destination)?;
     let mut book = lock_pair(session, ledger, &before, destination, amount.unwrap_or(before.hold.amount))?;
     let stored = find(session, ledger, hold_id, true)?;
     rules::check(&stored.hold, Action::Capture, ledger::now())?;
@@ -192,11 +201,19 @@ fn lock_pair(
 ) -> Result<Book> {
     let mut wanted = Wanted::default();
     if stored.is_striped {
-        // Plain accounts come before stripes in the lock order; the hold's stripe is a given one.
+        // Plain accounts come before stripes in the lock order, stripes in the order of their addresses;
+        // the hold's stripe is a given one.
         wanted.transfer(destination, destination, amount);
-        let plain = posting::open_book(session, ledger, &wanted, Access::Lock)?;
-        let (mut book, _) = posting::open_rows(session, ledger, &[stored.account_id])?;
-        plain.rows().iter().for_each(|account| book.insert(account.clone()));
+        let is_first = stored.account.as_str() < destination
+            && !posting::store::striped(session, ledger.id, &[destination], false).is_empty();
+        let open_held = || posting::open_rows(session, ledger, &[stored.account_id]);
+        let held_before = if is_first { Some(open_held()?) } else { None };
+        let other = posting::open_book(session, ledger, &wanted, Access::Lock)?;
+        let (mut book, _) = match held_before {
+            Some(held) => held,
+            None => open_held()?,
+        };
+        book.absorb(other);
         return Ok(book);
     }
     wanted.transfer(&stored.account, destination, amount);

@@ -8,7 +8,8 @@ use pgrx::prelude::*;
 /// Deletes idempotency keys older than `older_than`, at most `max_count`, the oldest first.
 ///
 /// A forgotten key no longer protects: the same request sent again would post again. Keep keys for
-/// longer than any client, queue or person may still retry.
+/// longer than any client, queue or person may still retry. The keys that triggers make (they begin
+/// with `trigger:`) are never forgotten.
 ///
 /// * `older_than`: age as an interval, at least one hour.
 /// * `max_count`: upper bound of the work of one call, 1 to 1,000,000.

@@ -63,10 +63,12 @@ static SET_ERRORS: Statement = Statement::new(
     &[INT4OID],
 );
 
+// The keys of triggers stay: a row of an application posts once, however long ago that was.
 static FORGET: Statement = Statement::new(
     "WITH old AS (
          SELECT key FROM wallet_data.idempotency_keys
          WHERE ledger_id = $1 AND created_at < clock_timestamp() - make_interval(secs => $2::double precision)
+           AND NOT starts_with(key, 'trigger:')
          ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED)
      DELETE FROM wallet_data.idempotency_keys k USING old WHERE k.ledger_id = $1 AND k.key = old.key",
     &[INT4OID, INT8OID, INT8OID],

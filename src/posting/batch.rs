@@ -240,8 +240,13 @@ fn reject_group(
     culprit: usize,
     error: LedgerError,
 ) -> Result<()> {
+    // Where the call fails, it fails with the fault itself and not with its consequence.
+    if call.on_error == OnError::Raise {
+        return refuse(call, items, culprit, error);
+    }
     for index in group {
-        if items[index].outcome.is_some() {
+        // What repeats an earlier item gets that one's outcome in the end.
+        if items[index].outcome.is_some() || items[index].same_as.is_some() {
             continue;
         }
         let error = if index == culprit {

@@ -48,6 +48,15 @@ impl Book {
         self.rows.push(account);
     }
 
+    /// Takes over the rows of another book, with what has changed in them and not been written yet.
+    pub fn absorb(&mut self, other: Book) {
+        for (account, stored) in other.rows.into_iter().zip(other.stored) {
+            let index = self.rows.len();
+            self.insert(account);
+            self.stored[index] = stored;
+        }
+    }
+
     pub fn row(&self, index: usize) -> &Account {
         &self.rows[index]
     }
@@ -73,7 +82,10 @@ impl Book {
     /// Reserves or gives back: `held` changes, `posted` does not, and no version is used up.
     pub fn change_held(&mut self, index: usize, by: Decimal) -> Result<()> {
         let account = &mut self.rows[index];
-        account.held = money::add(account.held, by).ok_or_else(|| money::out_of_range("held"))?;
+        let held = money::add(account.held, by).ok_or_else(|| money::out_of_range("held"))?;
+        // Without a floor nothing else bounds what a hold leaves.
+        money::subtract(account.posted, held).ok_or_else(|| money::out_of_range("available"))?;
+        account.held = held;
         Ok(())
     }
 
@@ -223,8 +235,13 @@ impl Book {
         amount: Decimal,
         is_rebalance: bool,
     ) -> Result<Movement> {
-        let debit_balance = self.rows[debit].after(Side::Debit, amount)?;
-        let credit_balance = self.rows[credit].after(Side::Credit, amount)?;
+        let debit_after = self.rows[debit].after(Side::Debit, amount);
+        let credit_after = self.rows[credit].after(Side::Credit, amount);
+        let (debit_balance, credit_balance) = match (debit_after, credit_after) {
+            // Where each side refuses, the floor is named before the ceiling.
+            (Err(error), Err(floor)) if error.code == Code::BalanceLimitExceeded => return Err(floor),
+            (debit_after, credit_after) => (debit_after?, credit_after?),
+        };
         let debit_version = self.advance(debit, debit_balance);
         let credit_version = self.advance(credit, credit_balance);
         Ok(Movement {

@@ -3,14 +3,16 @@
 //! Reversals of one transfer wait for each other at its row in `reversal_totals`, whose CHECK keeps
 //! their sum within the original. Lock order: key, accounts, totals (by transfer id).
 //!
-//! Statements: 6 for one transfer (find, lock accounts, open and lock the total, write it, append and
-//! write back), 1–2 more with a key.
+//! Statements: 6 for one transfer or for many (find, lock accounts, open and lock the totals, write
+//! them, append and write back), 1–2 more with keys.
 
 pub mod api;
 pub mod rules;
 pub mod store;
 
 use crate::error::{Code, LedgerError, Result};
+use crate::idempotency::rules::{Fingerprint, Operation};
+use crate::idempotency::{self, store::Claim};
 use crate::ledger::{self, Ledger, rules::REVERSAL};
 use crate::posting::batch::rebalancing;
 use crate::posting::rules::Book;
@@ -18,6 +20,7 @@ use crate::posting::store::{Draft, Receipt};
 use crate::posting::{self, Access, Wanted};
 use crate::spi::Session;
 use rust_decimal::Decimal;
+use std::collections::HashMap;
 use store::Found;
 use uuid::Uuid;
 
@@ -41,7 +44,7 @@ pub fn reverse_transfer(
     let mut book = posting::open_book(session, ledger, &wanted, Access::Lock)?;
     store::lock_totals(session, ledger.id, &mut [&mut found.original]);
     let amount = rules::amount(&found.original, amount)?;
-    let receipts = post(session, ledger, &mut book, &[(found, amount, id)], None, reason)?;
+    let receipts = post(session, ledger, &mut book, &[(found, amount, id)], None, reason, |error, _| error)?;
     receipts
         .into_iter()
         .next()
@@ -91,10 +94,96 @@ pub fn reverse_transaction(
         .with("remaining", "0"));
     }
     let transaction = (parts.len() > 1).then(Uuid::now_v7);
-    post(session, ledger, &mut book, &parts, transaction, reason)
+    post(session, ledger, &mut book, &parts, transaction, reason, |error, _| error)
 }
 
-/// Posts the opposite of each part and counts it against its original.
+/// A transfer of which all that remains is to be reversed, under a key of its own.
+pub struct Keyed<'a> {
+    pub transfer_id: Uuid,
+    pub key: &'a str,
+}
+
+/// Reverses what remains of many transfers, each once: a key that was used before, or a transfer of
+/// which nothing remains, is passed over. An error names the position among `wanted`.
+pub fn reverse_remaining(
+    session: &Session,
+    ledger: &Ledger,
+    wanted: &[Keyed],
+    reason: Option<&str>,
+) -> Result<()> {
+    ledger::enter_period(ledger);
+    let mut originals = store::transfers(session, ledger.id, wanted.iter().map(|keyed| keyed.transfer_id));
+    originals.retain(|_, found| found.original.reversed < found.original.amount);
+    let due: Vec<usize> =
+        (0..wanted.len()).filter(|index| originals.contains_key(&wanted[*index].transfer_id)).collect();
+    let free = claim_all(session, ledger, wanted, &due, reason);
+    let mut all: Vec<(usize, Uuid, Found)> = due
+        .into_iter()
+        .filter_map(|index| {
+            let id = free.get(wanted[index].key)?;
+            Some((index, *id, originals.remove(&wanted[index].transfer_id)?))
+        })
+        .collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let mut accounts = Wanted::default();
+    for (index, _, found) in &all {
+        rules::check_kind(&found.original).map_err(|error| error.at_item(*index))?;
+        accounts.transfer(&found.credit_account, &found.debit_account, found.original.amount);
+    }
+    let mut book = posting::open_book(session, ledger, &accounts, Access::Lock)?;
+    let mut totals: Vec<&mut rules::Original> =
+        all.iter_mut().map(|(_, _, found)| &mut found.original).collect();
+    store::lock_totals(session, ledger.id, &mut totals);
+    let positions: Vec<usize> = all.iter().map(|(index, ..)| *index).collect();
+    let mut parts = Vec::with_capacity(all.len());
+    for (_, id, found) in all {
+        // Reversed by somebody else since it was read: the claim of its key must not stay behind.
+        let amount = rules::amount(&found.original, None).map_err(|error| {
+            LedgerError::new(Code::TryAgain, error.message).with("cause", "reversed_meanwhile")
+        })?;
+        parts.push((found, amount, id));
+    }
+    let locate = |error: LedgerError, part: usize| error.at_item(positions[part]);
+    post(session, ledger, &mut book, &parts, None, reason, locate)?;
+    Ok(())
+}
+
+/// Claims the keys of the transfers that are due; returns the free ones with the reversal's identity.
+fn claim_all<'a>(
+    session: &Session,
+    ledger: &Ledger,
+    wanted: &[Keyed<'a>],
+    due: &[usize],
+    reason: Option<&str>,
+) -> HashMap<&'a str, Uuid> {
+    let mut keys: Vec<(&'a str, Fingerprint, Uuid)> = due
+        .iter()
+        .map(|index| {
+            let Keyed { transfer_id, key } = &wanted[*index];
+            let fingerprint = Fingerprint::new(Operation::ReverseTransfer)
+                .raw("transfer_id", Some(transfer_id.as_bytes()))
+                .amount("amount", None)
+                .text("reason", reason);
+            (*key, fingerprint, Uuid::now_v7())
+        })
+        .collect();
+    keys.sort_unstable_by_key(|(key, ..)| *key);
+    keys.dedup_by_key(|(key, ..)| *key);
+    if keys.is_empty() {
+        return HashMap::new();
+    }
+    let claims: Vec<Claim> = keys
+        .iter()
+        .map(|(key, fingerprint, id)| Claim { key, fingerprint, transfer_ids: vec![*id] })
+        .collect();
+    let free = idempotency::store::claim_many(session, ledger.id, &claims, ledger::now());
+    keys.iter().filter(|(key, ..)| free.contains(*key)).map(|(key, _, id)| (*key, *id)).collect()
+}
+
+/// Posts the opposite of each part and counts it against its original. `locate` adds to an error which
+/// part it is about.
 fn post(
     session: &Session,
     ledger: &Ledger,
@@ -102,12 +191,16 @@ fn post(
     parts: &[(Found, Decimal, Uuid)],
     transaction_id: Option<Uuid>,
     reason: Option<&str>,
+    locate: impl Fn(LedgerError, usize) -> LedgerError,
 ) -> Result<Vec<Receipt>> {
     posting::request::check_labels(None, reason, None)?;
     book.begin();
     let mut drafts: Vec<Draft> = Vec::with_capacity(parts.len());
-    for (found, amount, id) in parts {
-        for movement in book.post(&found.credit_account, &found.debit_account, *amount, None)? {
+    for (index, (found, amount, id)) in parts.iter().enumerate() {
+        let movements = book
+            .post(&found.credit_account, &found.debit_account, *amount, None)
+            .map_err(|error| locate(error, index))?;
+        for movement in movements {
             let draft = Draft {
                 id: *id,
                 transaction_id,
@@ -123,9 +216,11 @@ fn post(
         }
     }
     let now = posting::write(session, ledger, book, &drafts)?;
-    for (found, amount, _) in parts {
-        store::add_to_total(session, ledger.id, found.original.id, *amount);
-    }
+    store::add_to_totals(
+        session,
+        ledger.id,
+        parts.iter().map(|(found, amount, _)| (found.original.id, *amount)),
+    );
     let receipts = drafts
         .iter()
         .filter(|draft| !draft.movement.is_rebalance)

@@ -32,6 +32,10 @@ pub struct JsonIn(pub Document);
 /// A `jsonb` argument that is an array of objects.
 pub struct JsonItems(pub Items);
 
+/// A `regclass` argument: the oid of a table that exists, or did when it was written.
+#[derive(Clone, Copy, Debug)]
+pub struct Regclass(pub pg_sys::Oid);
+
 /// Tells pgrx which SQL type a Rust type stands for.
 macro_rules! sql_type {
     ($type:ty, $sql:literal) => {
@@ -84,10 +88,12 @@ sql_type!(NumericOut, "numeric");
 sql_type!(Timestamp, "timestamp with time zone");
 sql_type!(JsonIn, "jsonb");
 sql_type!(JsonItems, "jsonb");
+sql_type!(Regclass, "regclass");
 argument!(NumericIn);
 argument!(Timestamp);
 argument!(JsonIn);
 argument!(JsonItems);
+argument!(Regclass);
 result!(NumericOut);
 result!(Timestamp);
 
@@ -138,6 +144,13 @@ impl FromDatum for JsonItems {
     }
 }
 
+impl FromDatum for Regclass {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+        // SAFETY: a regclass is an oid.
+        unsafe { pg_sys::Oid::from_datum(datum, is_null) }.map(Self)
+    }
+}
+
 /// A row of a composite type that the extension owns. Results are composites rather than `TABLE (…)`
 /// so that PostgREST returns an object for a function that returns one row, and so that several
 /// functions share one shape.
@@ -160,9 +173,12 @@ pub trait Composite: Sized {
         }
         // SAFETY: the descriptor is the type's own, and the count of values is checked against it.
         unsafe {
-            let descriptor = pg_sys::lookup_rowtype_tupdesc_copy(type_oid(Self::NAME), -1);
+            let descriptor = pg_sys::lookup_rowtype_tupdesc(type_oid(Self::NAME), -1);
             assert_eq!((*descriptor).natts as usize, values.len(), "{:?} has another shape", Self::NAME);
             let tuple = pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
+            if (*descriptor).tdrefcount >= 0 {
+                pg_sys::DecrTupleDescRefCount(descriptor);
+            }
             pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data)
         }
     }

@@ -55,9 +55,12 @@ fn prepare(sql: &str, parameters: &[pg_sys::Oid]) -> pg_sys::SPIPlanPtr {
     let text = CString::new(sql).expect("SQL text has no NUL byte");
     let mut oids = parameters.to_vec();
     let count = i32::try_from(oids.len()).expect("a statement has few parameters");
+    // One generic plan for good: PostgreSQL would judge a plan for two addresses cheaper than the generic
+    // one and so plan the lock anew at every posting, which takes longer than running it.
+    let options = pg_sys::CURSOR_OPT_GENERIC_PLAN as i32;
     // SAFETY: the text and the oids live through the call; errors arrive as Rust panics (pg_guard).
-    let plan = unsafe { pg_sys::SPI_prepare(text.as_ptr(), count, oids.as_mut_ptr()) };
-    assert!(!plan.is_null(), "SPI_prepare failed with {}", unsafe { pg_sys::SPI_result });
+    let plan = unsafe { pg_sys::SPI_prepare_cursor(text.as_ptr(), count, oids.as_mut_ptr(), options) };
+    assert!(!plan.is_null(), "SPI_prepare_cursor failed with {}", unsafe { pg_sys::SPI_result });
     plan
 }
 
@@ -85,17 +88,6 @@ impl Session {
     /// [`Self::run`] or [`Self::read`], for flows that serve a call and its preview alike.
     pub fn query(&self, statement: &Statement, arguments: &[Argument], read_only: bool) -> Rows<'_> {
         self.execute(statement.plan(), arguments, read_only)
-    }
-
-    /// Prepares and runs SQL that is only known at run time, such as a trigger's column names.
-    pub fn run_text(
-        &self,
-        sql: &str,
-        types: &[pg_sys::Oid],
-        arguments: &[Argument],
-        read_only: bool,
-    ) -> Rows<'_> {
-        self.execute(prepare(sql, types), arguments, read_only)
     }
 
     /// Runs a script of several statements without parameters.
@@ -183,6 +175,12 @@ impl From<i32> for Argument {
 
 impl From<i64> for Argument {
     fn from(value: i64) -> Self {
+        Self::datum(value.into_datum())
+    }
+}
+
+impl From<pg_sys::Oid> for Argument {
+    fn from(value: pg_sys::Oid) -> Self {
         Self::datum(value.into_datum())
     }
 }
@@ -300,12 +298,6 @@ impl Row {
             Number::Finite(value) => Some(value),
             other => panic!("column {column} holds {other:?}, which no CHECK admits"),
         }
-    }
-
-    /// A numeric as it is, for values that an application's table may hold.
-    pub fn number(&self, column: usize) -> Option<Number> {
-        // SAFETY: the column is numeric.
-        (!self.nulls[column]).then(|| unsafe { numeric::from_datum(self.values[column]) })
     }
 
     pub fn need_decimal(&self, column: usize) -> Decimal {

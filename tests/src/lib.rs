@@ -4,15 +4,20 @@
 //! `scripts/test.sh` (that is, `make test`) starts the private server and says where it is; the
 //! tests do not start on their own.
 
+pub mod books;
 pub mod cluster;
 pub mod data;
 pub mod db;
 pub mod errors;
+pub mod lines;
+pub mod proof;
 pub mod seed;
 
+pub use books::{backend, balances, books, contents, posted, until, until_blocked};
 pub use cluster::{Cluster, run};
 pub use db::{TestDb, rows, verify_clean};
 pub use errors::{LedgerError, assert_error, sql_error};
+pub use lines::{Line, call, calls, lines, try_call, try_calls, try_lines, value};
 pub use rust_decimal::{Decimal, dec};
 pub use seed::Seed;
 pub use serde_json::{Value, json};

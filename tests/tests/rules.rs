@@ -24,8 +24,16 @@ mod account {
 mod event {
     pub mod rules;
 }
+#[path = "../../src/hold"]
+mod hold {
+    pub mod rules;
+}
 #[path = "../../src/idempotency"]
 mod idempotency {
+    pub mod rules;
+}
+#[path = "../../src/install"]
+mod install {
     pub mod rules;
 }
 #[path = "../../src/ledger"]
@@ -34,6 +42,23 @@ mod ledger {
 }
 #[path = "../../src/posting"]
 mod posting {
+    pub mod rules;
+}
+
+#[path = "../../src/reading"]
+mod reading {
+    pub mod rules;
+}
+#[path = "../../src/reversal"]
+mod reversal {
+    pub mod rules;
+}
+#[path = "../../src/trigger"]
+mod trigger {
+    pub mod rules;
+}
+#[path = "../../src/verify"]
+mod verify {
     pub mod rules;
 }
 

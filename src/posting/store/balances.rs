@@ -91,6 +91,32 @@ static UPDATE_BALANCE: Statement = Statement::new(
     &[INT4OID, INT8OID, INT8OID, NUMERICOID, NUMERICOID, INT8OID, TIMESTAMPTZOID],
 );
 
+// Both rows of a single transfer at once: starting a statement costs more than writing a row.
+static UPDATE_PAIR: Statement = Statement::new(
+    "UPDATE wallet_data.accounts
+     SET posted = CASE account_id WHEN $2 THEN $4 ELSE $10 END,
+         held = CASE account_id WHEN $2 THEN $5 ELSE $11 END,
+         version = CASE account_id WHEN $2 THEN $6 ELSE $12 END,
+         last_posted_at = CASE account_id WHEN $2 THEN $7 ELSE $13 END
+     WHERE ledger_id = $1 AND account_id = ANY (ARRAY[$2, $8])
+       AND version = CASE account_id WHEN $2 THEN $3 ELSE $9 END",
+    &[
+        INT4OID,
+        INT8OID,
+        INT8OID,
+        NUMERICOID,
+        NUMERICOID,
+        INT8OID,
+        TIMESTAMPTZOID,
+        INT8OID,
+        INT8OID,
+        NUMERICOID,
+        NUMERICOID,
+        INT8OID,
+        TIMESTAMPTZOID,
+    ],
+);
+
 const BALANCE_BATCH: &[Column] = &[
     (c"account_id", INT8OID),
     (c"stored_version", INT8OID),
@@ -212,36 +238,32 @@ pub fn expire_holds(session: &Session, ledger_id: i32, ids: &[i64], now: i64, lo
 
 /// Writes back the rows that changed; returns how many the table accepted.
 pub fn update_balances(session: &Session, ledger_id: i32, changes: &[Change], now: i64) -> usize {
-    let posted_at = |change: &Change| {
-        if change.account.version == change.stored_version { change.account.last_posted_at } else { now }
-    };
-    if changes.len() <= 2 {
-        let update = |change: &Change| {
-            let account = change.account;
-            let arguments = [
-                ledger_id.into(),
-                account.id.into(),
-                change.stored_version.into(),
-                account.posted.into(),
-                account.held.into(),
-                account.version.into(),
-                posted_at(change).into(),
-            ];
-            session.run(&UPDATE_BALANCE, &arguments).count()
-        };
-        return changes.iter().map(update).sum();
-    }
-    let mut batch = Batch::new(c"wallet_balances", BALANCE_BATCH);
-    for change in changes {
+    // An account whose holds changed and whose balance did not keeps the time of its last posting.
+    let values = |change: &Change| -> [Argument; 6] {
         let account = change.account;
-        batch.push(&[
+        let is_posted = account.version != change.stored_version;
+        let posted_at = if is_posted { now } else { account.last_posted_at };
+        [
             account.id.into(),
             change.stored_version.into(),
             account.posted.into(),
             account.held.into(),
             account.version.into(),
-            posted_at(change).into(),
-        ]);
+            posted_at.into(),
+        ]
+    };
+    let ledger = [Argument::from(ledger_id)];
+    match changes {
+        [one] => return session.run(&UPDATE_BALANCE, &[&ledger[..], &values(one)].concat()).count(),
+        [one, two] => {
+            let arguments = [&ledger[..], &values(one), &values(two)].concat();
+            return session.run(&UPDATE_PAIR, &arguments).count();
+        }
+        _ => {}
+    }
+    let mut batch = Batch::new(c"wallet_balances", BALANCE_BATCH);
+    for change in changes {
+        batch.push(&values(change));
     }
     let _registered = batch.register();
     session.run(&UPDATE_BALANCES, &[ledger_id.into()]).count()

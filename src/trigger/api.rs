@@ -1,0 +1,87 @@
+//! SQL face of triggers.
+
+use super::rules::facts::Finding;
+use super::source::Firing;
+use super::{check, fire};
+use crate::error::{Code, LedgerError, missing};
+use crate::report;
+use crate::spi::face::{Composite, Regclass, composite_result};
+use crate::spi::{Argument, Session};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+use std::ffi::CStr;
+
+/// A finding in words.
+struct TriggerFinding(Finding);
+
+composite_result!(TriggerFinding, "wallet_ledger.trigger_finding");
+
+impl Composite for TriggerFinding {
+    const NAME: &'static CStr = c"trigger_finding";
+
+    fn into_values(self) -> Vec<Argument> {
+        let finding = &self.0;
+        let severity = finding.severity.to_string();
+        vec![
+            finding.trigger.as_deref().into(),
+            (&severity).into(),
+            (&finding.problem).into(),
+            (&finding.hint).into(),
+        ]
+    }
+}
+
+/// What PostgreSQL asks a C function for: which calling convention it has.
+#[unsafe(no_mangle)]
+#[doc(hidden)]
+pub extern "C" fn pg_finfo_post_on_status_change() -> &'static pg_sys::Pg_finfo_record {
+    const VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
+    &VERSION_1
+}
+
+/// Posts a transfer for every row that comes to the posting status, once per row, and takes it back
+/// when the row comes to the reversing status.
+///
+/// The SQL is in `sql/triggers.sql`: pgrx's own trigger wrapper knows neither transition tables nor
+/// SECURITY DEFINER nor settings.
+///
+/// # Safety
+/// Called by PostgreSQL.
+#[unsafe(no_mangle)]
+#[doc(hidden)]
+#[pg_guard]
+pub unsafe extern "C-unwind" fn post_on_status_change(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+    report::run(|| {
+        // SAFETY: PostgreSQL's own argument, used during the call only.
+        let firing = unsafe { Firing::of(fcinfo) };
+        let firing = firing.ok_or_else(|| {
+            LedgerError::new(Code::InvalidTrigger, "post_on_status_change() can only be called as a trigger")
+        })?;
+        fire(&firing)
+    });
+    // A trigger returns a null pointer and never the null flag.
+    pg_sys::Datum::null()
+}
+
+/// Looks for everything about a table's triggers that would fail when they fire, or that would let a
+/// row's money go unposted.
+///
+/// * `table`: the application's table.
+///
+/// Returns one row per finding; none means that the triggers are fine. `severity`: `error` (it fails,
+/// or never posts), `warning` (it can leave a row unposted) or `note`. Errors: missing_argument,
+/// invalid_argument (no such table).
+///
+/// The SQL is written out because TABLE is a reserved word.
+#[pg_extern(sql = r#"
+CREATE FUNCTION "check_trigger"("table" regclass) RETURNS SETOF wallet_ledger.trigger_finding
+STABLE SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+fn check_trigger(table: Option<Regclass>) -> SetOfIterator<'static, TriggerFinding> {
+    let findings = report::run(|| {
+        let session = Session::connect();
+        check(&session, table.ok_or_else(|| missing("table"))?.0)
+    });
+    SetOfIterator::new(findings.into_iter().map(TriggerFinding).collect::<Vec<_>>())
+}

@@ -1,0 +1,67 @@
+//! The closed list of what the verifier can find.
+
+/// A kind of finding and what it means.
+pub struct Definition {
+    pub finding: &'static str,
+    pub meaning: &'static str,
+}
+
+const fn define(finding: &'static str, meaning: &'static str) -> Definition {
+    Definition { finding, meaning }
+}
+
+/// Most findings that one group of checks reports; more are announced by `more_findings`.
+pub const SHOWN_MAX: usize = 1_000;
+
+/// Every finding there is.
+#[rustfmt::skip]
+pub static ALL: &[Definition] = &[
+    define("balance_mismatch", "An account's stored balance is not the sum of its transfers."),
+    define("version_mismatch", "An account's stored version is not the number of its postings."),
+    define("last_posted_at_mismatch", "An account's time of the last posting is not that of its last transfer."),
+    define("version_gap", "A version is missing in an account's history."),
+    define("version_repeated", "Two postings of an account have the same version."),
+    define("balance_chain_broken", "A transfer's balance does not follow from the one before."),
+    define("posting_time_disorder", "A posting is older than the one before it on the same account."),
+    define("debits_credits_differ", "The debits of a currency do not equal its credits."),
+    define("held_mismatch", "An account's held amount is not the sum of its open holds."),
+    define("floor_broken", "An account's available balance is below its floor."),
+    define("stripe_root_not_empty", "The root of a striped account has a balance, a hold or a posting of its own."),
+    define("stripes_incomplete", "A striped account does not have exactly its stripes."),
+    define("stripe_differs", "A stripe has another type, currency or state than its root."),
+    define("account_missing", "A transfer's or a hold's account does not exist."),
+    define("foreign_account", "A transfer's account belongs to another ledger."),
+    define("currency_mismatch", "A transfer's two accounts have different currencies."),
+    define("same_account", "A transfer moves money within one account and is no rebalancing of stripes."),
+    define("kind_unknown", "A transfer's kind does not exist in its ledger."),
+    define("amount_invalid", "A transfer's amount is not positive and finite, or has too many decimals."),
+    define("reversal_without_original", "A transfer of kind reversal names nothing that it reverses."),
+    define("reversed_transfer_missing", "What a transfer reverses does not exist."),
+    define("reversal_misdirected", "A reversal does not move money back the way it came."),
+    define("reversal_exceeds_original", "More of a transfer was reversed than it moved."),
+    define("reversal_total_mismatch", "A reversal total is not the sum of the reversals, or names another amount."),
+    define("hold_transfer_missing", "A captured hold's transfer does not exist."),
+    define("hold_transfer_differs", "A captured hold's transfer has another amount, or other accounts, than the hold."),
+    define("key_transfer_missing", "An idempotency key's transfer does not exist."),
+    define("key_hold_missing", "An idempotency key's hold does not exist."),
+    define("key_outcome_invalid", "An idempotency key has no outcome, or more than one."),
+    define("more_findings", "A group of checks found more than the 1,000 that it shows."),
+];
+
+/// The definition of a finding; every name that the SQL yields has one.
+pub fn definition(finding: &str) -> Option<&'static Definition> {
+    ALL.iter().find(|definition| definition.finding == finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_distinct_and_meanings_complete() {
+        let names: HashSet<&str> = ALL.iter().map(|definition| definition.finding).collect();
+        assert_eq!(names.len(), ALL.len());
+        assert!(ALL.iter().all(|definition| definition.meaning.ends_with('.')));
+    }
+}

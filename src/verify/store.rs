@@ -1,0 +1,95 @@
+//! SQL of the verifier. Every statement reads only, and returns findings: finding, subject, expected,
+//! actual, detail.
+//!
+//! The arithmetic is PostgreSQL's own, not the engine's: what one does wrong the other does not repeat.
+//! Each statement sorts or hashes within `work_mem` and spills the rest to temporary files. Amounts go
+//! out as text, since a damaged one may be NaN.
+
+mod books;
+mod records;
+
+use crate::spi::{Argument, Row, Session, Statement};
+use serde_json::Value;
+
+const LIMIT: &str = " ORDER BY 1, 2 LIMIT $2";
+
+/// Something that must not be so.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub finding: String,
+    pub subject: String,
+    pub expected: Option<String>,
+    pub actual: Option<String>,
+    pub detail: Value,
+}
+
+/// A group of checks that is one statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    Balances,
+    Transfers,
+    Reversals,
+    Holds,
+    Keys,
+}
+
+impl Check {
+    pub const ALL: [Check; 5] =
+        [Check::Balances, Check::Transfers, Check::Reversals, Check::Holds, Check::Keys];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Check::Balances => "balances",
+            Check::Transfers => "transfers",
+            Check::Reversals => "reversals",
+            Check::Holds => "holds",
+            Check::Keys => "idempotency_keys",
+        }
+    }
+
+    fn statement(self) -> &'static Statement {
+        match self {
+            Check::Balances => &books::BALANCES,
+            Check::Transfers => &records::TRANSFERS,
+            Check::Reversals => &records::REVERSALS,
+            Check::Holds => &records::HOLDS,
+            Check::Keys => &records::KEYS,
+        }
+    }
+}
+
+/// What a group of checks finds, at most `limit`.
+pub fn check(session: &Session, ledger_id: i32, check: Check, limit: i64) -> Vec<Finding> {
+    let rows = session.read(check.statement(), &[ledger_id.into(), limit.into()]);
+    rows.iter().map(|row| finding(&row)).collect()
+}
+
+/// Folds the log per account and compares with the balances. Also returns the accounts whose history
+/// is not one unbroken line; `limit` bounds both together.
+pub fn fold(session: &Session, ledger_id: i32, limit: i64) -> (Vec<Finding>, Vec<i64>) {
+    let (mut findings, mut broken) = (Vec::new(), Vec::new());
+    for row in session.read(&books::ACCOUNTS, &[ledger_id.into(), limit.into()]).iter() {
+        if row.get::<String>(0).is_some() {
+            findings.push(finding(&row));
+        } else {
+            broken.push(row.need(5));
+        }
+    }
+    (findings, broken)
+}
+
+/// Where the histories of those accounts break, at most `limit` places.
+pub fn history(session: &Session, ledger_id: i32, accounts: &[i64], limit: i64) -> Vec<Finding> {
+    let arguments = [ledger_id.into(), limit.into(), Argument::numbers(accounts.iter().copied())];
+    session.read(&books::HISTORY, &arguments).iter().map(|row| finding(&row)).collect()
+}
+
+fn finding(row: &Row) -> Finding {
+    Finding {
+        finding: row.need(0),
+        subject: row.need(1),
+        expected: row.get(2),
+        actual: row.get(3),
+        detail: row.json(4).unwrap_or_default(),
+    }
+}

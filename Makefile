@@ -1,7 +1,7 @@
 # wallet_ledger: everything a person does here, by name. The work is in scripts/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test test-long bench lint fmt build docs install package clean
+.PHONY: help bootstrap demo test test-long mutants bench lint fmt build docs install package clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -17,6 +17,9 @@ test: bootstrap ## build and run all tests against a private PostgreSQL
 
 test-long: bootstrap ## the same with the long forms: crash rounds, soak, large replays
 	@WL_LONG=1 scripts/test.sh
+
+mutants: bootstrap ## take out each guard in a scratch copy: its test must go red
+	@scripts/mutants.sh
 
 bench: bootstrap ## measure against the baselines and print the ratios
 	@scripts/bench.sh

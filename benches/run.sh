@@ -24,9 +24,7 @@ DB=wl_bench
 FULL=wl_bench_full_${ROWS}_$(cat "$ROOT"/sql/data/0*.sql "$HERE/fill.sql" | sha256sum | cut -c 1-8)
 WORK=$(mktemp -d)
 TABLE=$WORK/table
-NOTES=$WORK/notes
 : >"$TABLE"
-: >"$NOTES"
 trap 'rm -rf "$WORK"' EXIT
 STARTED=$SECONDS
 
@@ -226,5 +224,4 @@ fi
         "$(sql -c 'SHOW synchronous_commit')" "$(sql -c 'SHOW fsync')" "$(sql -c 'SHOW shared_buffers')"
     printf 'Medians of %s runs a side, in turns; the whole took %s s.\n\n' "$ROUNDS" $((SECONDS - STARTED))
     cat <(printf 'workload|measured|compared with|ratio|target|reached\n') "$TABLE" | column -t -s '|'
-    cat "$NOTES"
 } | tee "${WL_BENCH_OUT:-$WORK/out}"

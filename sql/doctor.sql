@@ -335,6 +335,8 @@ BEGIN
     FROM named n
     WHERE n.grantee <> 0 AND n.role_name NOT IN ('wallet_owner', 'wallet_app', 'wallet_auditor')
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = n.grantee AND r.rolsuper)
+      -- The extension's own script lets the owner of the database run install().
+      AND NOT (n.role_name = 'pg_database_owner' AND n.short IN ('install', 'wallet_ledger'))
     GROUP BY n.role_name;
 END $$;
 COMMENT ON FUNCTION wallet_ledger._doctor_privileges() IS 'Part of doctor(): who may do what to our objects.';

@@ -171,6 +171,17 @@ impl LedgerError {
         self
     }
 
+    /// The same without the item's position: what is remembered under a key is true wherever it comes again.
+    #[must_use]
+    pub fn without_position(mut self) -> Self {
+        if let Some(position) = self.details.remove("position")
+            && let Some(rest) = self.message.strip_prefix(&format!("item {position}: "))
+        {
+            self.message = rest.to_owned();
+        }
+        self
+    }
+
     pub fn token(&self) -> &'static str {
         self.code.definition().token
     }
@@ -260,6 +271,13 @@ mod tests {
             .with_count("attempt", 2)
             .at_item(6);
         assert_eq!(LedgerError::from_stored(&error.to_stored()), error);
+    }
+
+    #[test]
+    fn a_position_can_be_taken_off_again() {
+        let error = LedgerError::new(Code::InsufficientFunds, "too little").with("available", "5.00");
+        assert_eq!(error.clone().at_item(6).without_position(), error);
+        assert_eq!(error.clone().without_position(), error);
     }
 
     #[test]

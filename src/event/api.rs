@@ -79,8 +79,9 @@ fn poll_events(
 
 /// Reads transfers in order, from behind the cursor, with the guarantee of `poll_events`.
 ///
-/// Arguments as for `poll_events`. The transfers of one transaction come together; across accounts the
-/// order is that of transaction ids, within an account also that of versions.
+/// Arguments as for `poll_events`. The transfers of one transaction come together. The order is that of
+/// transaction ids: of two transactions that waited for the same account the later one may come first, so
+/// put an account's transfers in order by its versions, which count without a gap.
 #[pg_extern(security_definer, stable)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]

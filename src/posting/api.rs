@@ -10,6 +10,7 @@ use crate::idempotency::{self, store::Claim};
 use crate::ledger::{self, Ledger};
 use crate::report;
 use crate::spi::face::{Composite, JsonIn, JsonItems, NumericIn, Timestamp, composite_result};
+use crate::spi::table::Table;
 use crate::spi::{Argument, Session};
 use pgrx::prelude::*;
 use serde_json::{Value, json};
@@ -223,7 +224,7 @@ fn post_transfers(
     idempotency_key: default!(Option<&str>, "NULL"),
     on_error: default!(Option<&str>, "'raise'"),
     ledger: default!(Option<&str>, "NULL"),
-) -> SetOfIterator<'static, TransferOutcome> {
+) -> Table<TransferOutcome> {
     let rows = report::run(|| {
         let session = Session::connect();
         let transfers = transfers.ok_or_else(|| missing("transfers"))?;
@@ -249,7 +250,7 @@ fn post_transfers(
         };
         Ok(to_rows(&session, &ledger, outcomes))
     });
-    SetOfIterator::new(rows)
+    Table(rows)
 }
 
 /// The items as requests. A malformed item fails the whole call: nobody can say what it meant.

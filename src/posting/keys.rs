@@ -64,7 +64,7 @@ fn settle_item(
         return if is_free { Ok(None) } else { Err(forgotten_meanwhile(key)) };
     };
     fingerprint.check_same(key, before.operation_id, &before.request)?;
-    replay(call, key, before, &found.receipts).map(Some)
+    replay(call, index, key, before, &found.receipts).map(Some)
 }
 
 /// What the claiming of a call's keys came to.
@@ -122,13 +122,20 @@ fn claim_free(
 }
 
 /// What a key that was used before came to.
-fn replay(call: &Call, key: &str, before: &Stored, receipts: &HashMap<Uuid, Receipt>) -> Result<Outcome> {
+fn replay(
+    call: &Call,
+    index: usize,
+    key: &str,
+    before: &Stored,
+    receipts: &HashMap<Uuid, Receipt>,
+) -> Result<Outcome> {
     if let Some(error) = &before.error {
-        let error = LedgerError::from_stored(error);
+        // The first call may have had the item at another place, or have been another function.
+        let error = LedgerError::from_stored(error).without_position();
         if call.on_error == OnError::Raise {
             return Err(error);
         }
-        return Ok(Outcome::Rejected { error, replayed: true });
+        return Ok(Outcome::Rejected { error: call.locate(error, index), replayed: true });
     }
     let receipt = before.transfer_ids.first().and_then(|id| receipts.get(id));
     receipt.cloned().map(Outcome::Replayed).ok_or_else(|| {

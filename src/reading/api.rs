@@ -6,6 +6,7 @@ use super::{Balance, Question, balance as read_balance, statement as read_statem
 use crate::account::rules::Side;
 use crate::error::missing;
 use crate::spi::face::{Composite, Timestamp, composite_result};
+use crate::spi::table::Table;
 use crate::spi::{Argument, Session};
 use crate::{ledger, money, report};
 use pgrx::prelude::*;
@@ -169,7 +170,7 @@ fn statement(
     kind: default!(Option<&str>, "NULL"),
     stripe: default!(Option<i32>, "NULL"),
     ledger: default!(Option<&str>, "NULL"),
-) -> SetOfIterator<'static, StatementLine> {
+) -> Table<StatementLine> {
     let lines = report::run(|| {
         let session = Session::connect();
         let question = Question {
@@ -204,5 +205,5 @@ fn statement(
             .collect();
         Ok(lines)
     });
-    SetOfIterator::new(lines)
+    Table(lines)
 }

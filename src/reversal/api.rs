@@ -12,6 +12,7 @@ use crate::posting::stored_receipt;
 use crate::report;
 use crate::spi::Session;
 use crate::spi::face::NumericIn;
+use crate::spi::table::Table;
 use pgrx::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -76,7 +77,7 @@ fn reverse_transaction(
     reason: default!(Option<&str>, "NULL"),
     idempotency_key: default!(Option<&str>, "NULL"),
     ledger: default!(Option<&str>, "NULL"),
-) -> SetOfIterator<'static, TransferReceipt> {
+) -> Table<TransferReceipt> {
     let rows = report::run(|| {
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
@@ -103,7 +104,7 @@ fn reverse_transaction(
             .map(|receipt| TransferReceipt::new(&session, &ledger, receipt, replayed))
             .collect::<Vec<_>>())
     });
-    SetOfIterator::new(rows)
+    Table(rows)
 }
 
 fn stored(

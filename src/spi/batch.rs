@@ -16,6 +16,8 @@ pub struct Batch {
     name: &'static CStr,
     store: *mut pg_sys::Tuplestorestate,
     descriptor: pg_sys::TupleDesc,
+    values: Vec<pg_sys::Datum>,
+    nulls: Vec<bool>,
     columns: usize,
 }
 
@@ -35,22 +37,27 @@ impl Batch {
                 pg_sys::TupleDescInitEntry(descriptor, index as i16 + 1, column.as_ptr(), *oid, -1, 0);
             }
             let store = pg_sys::tuplestore_begin_heap(false, false, pg_sys::work_mem);
-            Self { name, store, descriptor, columns: columns.len() }
+            Self { name, store, descriptor, values: Vec::new(), nulls: Vec::new(), columns: columns.len() }
         }
     }
 
     pub fn push(&mut self, row: &[Argument]) {
         assert_eq!(row.len(), self.columns);
-        let mut values = Vec::with_capacity(row.len());
-        let mut nulls = Vec::with_capacity(row.len());
+        self.values.clear();
+        self.nulls.clear();
         for argument in row {
             let (datum, null) = argument.parts();
-            values.push(datum);
-            nulls.push(null);
+            self.values.push(datum);
+            self.nulls.push(null);
         }
         // SAFETY: one value and one flag per column of the descriptor.
         unsafe {
-            pg_sys::tuplestore_putvalues(self.store, self.descriptor, values.as_mut_ptr(), nulls.as_mut_ptr())
+            pg_sys::tuplestore_putvalues(
+                self.store,
+                self.descriptor,
+                self.values.as_mut_ptr(),
+                self.nulls.as_mut_ptr(),
+            )
         }
     }
 

@@ -201,7 +201,12 @@ fn type_oid(name: &CStr) -> pg_sys::Oid {
     }
 }
 
-/// Makes a [`Composite`] returnable from a `#[pg_extern]` function, alone or in a `SetOfIterator`.
+/// How a set of a composite type is declared.
+pub trait SetOf {
+    const SQL: &'static str;
+}
+
+/// Makes a [`Composite`] returnable from a `#[pg_extern]` function, alone or in a `Table`.
 macro_rules! composite_result {
     ($type:ty, $sql:literal) => {
         // SAFETY: the datum is of the composite type named here.
@@ -219,6 +224,10 @@ macro_rules! composite_result {
             > = Ok(pgrx::pgrx_sql_entity_graph::metadata::ReturnsRef::One(
                 pgrx::pgrx_sql_entity_graph::metadata::SqlMappingRef::literal($sql),
             ));
+        }
+
+        impl $crate::spi::face::SetOf for $type {
+            const SQL: &'static str = concat!("SETOF ", $sql);
         }
 
         // SAFETY: as above.

@@ -14,6 +14,7 @@ pub mod batch;
 pub mod face;
 pub mod jsonb;
 pub mod numeric;
+pub mod table;
 
 use crate::money::Number;
 use pgrx::pg_sys;
@@ -241,10 +242,6 @@ impl Rows<'_> {
     /// How many rows were returned, or affected where none were asked for.
     pub fn count(&self) -> usize {
         self.count
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
     }
 
     pub fn first(&self) -> Option<Row> {

@@ -6,6 +6,7 @@ use super::{check, fire};
 use crate::error::{Code, LedgerError, missing};
 use crate::report;
 use crate::spi::face::{Composite, Regclass, composite_result};
+use crate::spi::table::Table;
 use crate::spi::{Argument, Session};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -78,10 +79,10 @@ CREATE FUNCTION "check_trigger"("table" regclass) RETURNS SETOF wallet_ledger.tr
 STABLE SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
 LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#)]
-fn check_trigger(table: Option<Regclass>) -> SetOfIterator<'static, TriggerFinding> {
+fn check_trigger(table: Option<Regclass>) -> Table<TriggerFinding> {
     let findings = report::run(|| {
         let session = Session::connect();
         check(&session, table.ok_or_else(|| missing("table"))?.0)
     });
-    SetOfIterator::new(findings.into_iter().map(TriggerFinding).collect::<Vec<_>>())
+    Table(findings.into_iter().map(TriggerFinding).collect::<Vec<_>>())
 }

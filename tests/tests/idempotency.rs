@@ -201,6 +201,18 @@ async fn a_reported_rejection_is_remembered() {
     let alone = "post_transfer('wallets:c', 'shop', 10, idempotency_key => 'poor')";
     assert_error(try_call(&client, alone).await, "insufficient_funds", "PT402");
     assert_eq!(before, contents(&client).await, "a later retry never half-succeeds by surprise");
+    // The position is that of the call that asks, and a single call has none.
+    let error = assert_error(try_call(&client, alone).await, "insufficient_funds", "PT402");
+    assert!(error.detail["position"].is_null() && error.message.starts_with("account "), "{error:?}");
+    let moved = r#"post_transfers('[
+        {"debit_account": "bank", "credit_account": "shop", "amount": 1},
+        {"debit_account": "wallets:c", "credit_account": "shop", "amount": 10, "idempotency_key": "poor"}]', on_error => '#')"#;
+    let outcome = calls(&client, &moved.replace('#', "report")).await.remove(1);
+    assert_eq!((&outcome["replayed"], &outcome.json("detail")["position"]), ("t", &json!(2)));
+    assert!(outcome["message"].starts_with("item 2: account "), "{outcome:?}");
+    let error =
+        assert_error(try_calls(&client, &moved.replace('#', "raise")).await, "insufficient_funds", "PT402");
+    assert!(error.message.starts_with("item 2: account ") && error.detail["position"] == 2, "{error:?}");
     // All of a rejected transaction is remembered, the innocent items with it.
     let linked = r#"post_transfers('[
         {"debit_account": "wallets:c", "credit_account": "shop", "amount": 1, "idempotency_key": "t1", "transaction": "t"},

@@ -72,3 +72,104 @@ async fn drop_extension_leaves_the_rows_and_create_carries_on() {
     db::execute(&client, "CREATE EXTENSION wallet_ledger; SELECT wallet_ledger.install()").await;
     verify_clean(&client).await;
 }
+
+/// The version row, the guards and the views are repaired by running it again.
+#[tokio::test]
+async fn install_repairs_what_was_taken_away() {
+    let (db, client) = books("repair").await;
+    let superuser = db.connect().await;
+    db::execute(
+        &superuser,
+        "ALTER TABLE wallet_data.transfers DISABLE TRIGGER transfers_append_only; \
+         DROP VIEW wallet_ledger.trial_balance; REVOKE SELECT ON wallet_data.transfers FROM wallet_auditor",
+    )
+    .await;
+    call(&superuser, "install()").await;
+    let refused = try_lines(&superuser, "DELETE FROM wallet_data.transfers").await;
+    assert_error(refused, "append_only", "PT403");
+    lines(&client, "SELECT * FROM wallet_ledger.trial_balance").await;
+    lines(&db.connect_as("wallet_auditor").await, "SELECT * FROM wallet_ledger.transfers").await;
+    verify_clean(&client).await;
+}
+
+/// The extension is created by a superuser; the tables may be made by whoever owns the database.
+#[tokio::test]
+async fn a_database_owner_with_createrole_can_install() {
+    let db = TestDb::empty("owner_installs").await;
+    let superuser = db.connect().await;
+    let role = db.role("dba", "LOGIN CREATEROLE").await;
+    db::execute(
+        &superuser,
+        &format!(
+            "ALTER DATABASE \"{}\" OWNER TO \"{role}\"; CREATE EXTENSION wallet_ledger; \
+             GRANT USAGE ON SCHEMA wallet_ledger TO \"{role}\"; \
+             GRANT EXECUTE ON FUNCTION wallet_ledger.install() TO \"{role}\"",
+            db.name
+        ),
+    )
+    .await;
+    let dba = db.connect_as(&role).await;
+    call(&dba, "install()").await;
+    call(&dba, "install()").await;
+    assert_eq!(value(&dba, "SELECT current_user").await, role, "install() gives the role back");
+    let owners = "SELECT string_agg(DISTINCT relowner::regrole::text, ',') FROM pg_class \
+                  WHERE relnamespace = 'wallet_data'::regnamespace";
+    assert_eq!(value(&superuser, owners).await, "wallet_owner");
+    let app = db.app().await;
+    call(&app, "create_ledger('main')").await;
+    for account in ["x", "y"] {
+        call(&app, &format!("create_account('{account}', 'asset')")).await;
+    }
+    call(&app, "post_transfer('x', 'y', 1)").await;
+    verify_clean(&app).await;
+    // Membership that install() granted goes with the role; the database must be given back first.
+    db::execute(&superuser, &format!("ALTER DATABASE \"{}\" OWNER TO postgres", db.name)).await;
+}
+
+#[tokio::test]
+async fn a_plain_role_is_told_what_it_lacks() {
+    let db = TestDb::empty("plain").await;
+    let superuser = db.connect().await;
+    let role = db.role("plain", "LOGIN").await;
+    db::execute(
+        &superuser,
+        &format!(
+            "CREATE EXTENSION wallet_ledger; REVOKE CREATE ON DATABASE \"{}\" FROM wallet_owner; \
+             GRANT USAGE ON SCHEMA wallet_ledger TO \"{role}\"; \
+             GRANT EXECUTE ON FUNCTION wallet_ledger.install() TO \"{role}\"",
+            db.name
+        ),
+    )
+    .await;
+    let plain = db.connect_as(&role).await;
+    let error = assert_error(try_call(&plain, "install()").await, "privilege_missing", "PT403");
+    assert_eq!(error.detail["role"], role);
+    let lacks = error.detail["lacks"].as_str().unwrap();
+    assert!(lacks.contains("CREATEROLE") && lacks.contains("database"), "{lacks}");
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'wallet_data'";
+    assert_eq!(value(&superuser, schemas).await, "0", "nothing was made");
+    // Somebody else's schema of that name is not taken over.
+    db::execute(&superuser, "CREATE SCHEMA wallet_data").await;
+    let error = assert_error(try_call(&superuser, "install()").await, "privilege_missing", "PT403");
+    assert_eq!(error.detail["owner"], "postgres");
+}
+
+#[tokio::test]
+async fn without_the_tables_every_call_says_so() {
+    let db = TestDb::empty("not_installed").await;
+    let client = db.connect().await;
+    db::execute(&client, "CREATE EXTENSION wallet_ledger").await;
+    for sql in [
+        "post_transfer('a', 'b', 1)",
+        "create_ledger('main')",
+        "open_wallet('a')",
+        "balance('a')",
+        "poll_transfers()",
+        "preview_transfer('a', 'b', 1)",
+        "expire_holds()",
+    ] {
+        assert_error(try_calls(&client, sql).await, "not_installed", "PT503");
+    }
+    call(&client, "install()").await;
+    call(&client, "create_ledger('main')").await;
+}

@@ -7,16 +7,22 @@
 //! trips are rolled back, and the model with them. The seed is printed; `WL_SEED=… scripts/test.sh
 //! --test model` repeats a run.
 
+#[path = "model/accounts.rs"]
+mod accounts;
 #[path = "model/books.rs"]
 mod books;
 #[path = "model/compare.rs"]
 mod compare;
+#[path = "model/item.rs"]
+mod item;
 #[path = "model/others.rs"]
 mod others;
 #[path = "model/posting.rs"]
 mod posting;
 #[path = "model/random.rs"]
 mod random;
+#[path = "model/states.rs"]
+mod states;
 
 use std::time::Instant;
 
@@ -60,34 +66,81 @@ const HELPERS: &str = "
     CREATE FUNCTION model.pass(hold uuid) RETURNS void LANGUAGE sql AS
     $$ UPDATE wallet_data.holds SET expires_at = '2020-01-01Z' WHERE hold_id = hold AND state_id = 1 $$;";
 
-/// One round trip: calls that the model has answered already.
-async fn round(
-    client: &Client,
-    calls: &[(Call, String, Option<Expected>)],
-    learnt: &mut Learnt,
-) -> Vec<Value> {
-    let sql: Vec<&str> = calls.iter().map(|(_, sql, _)| sql.as_str()).collect();
-    let row = client.query_one("SELECT model.run($1)", &[&sql]).await;
-    let results: Value = row.unwrap_or_else(|e| panic!("{}", cluster::explain(&e))).get(0);
-    let results = results.as_array().expect("an array").clone();
-    assert_eq!(results.len(), calls.len());
-    for ((call, sql, expected), result) in calls.iter().zip(&results) {
-        if let Some(expected) = expected
-            && let Err(difference) = learnt.compare(expected, result)
-        {
-            panic!("{difference}\n{sql}\n{call:?}\nexpected {expected:#?}\ngot {result:#}");
-        }
-        if expected.is_none() {
-            assert!(result.is_array(), "{sql}: {result:#}");
-        }
-    }
-    results
+/// A call, its SQL, and what the model says of it.
+type Asked = (Call, String, Option<Expected>);
+
+/// The server and the model, side by side.
+struct Run {
+    client: Client,
+    books: Books,
+    source: Source,
+    learnt: Learnt,
+    done: usize,
+    items: usize,
 }
 
-async fn compare_accounts(client: &Client, books: &Books, learnt: &mut Learnt) {
-    let sql = "SELECT * FROM wallet_ledger.accounts ORDER BY account".to_owned();
-    let rows: Vec<books::Row> = books.accounts.keys().map(|name| books.account_row(name)).collect();
-    round(client, &[(Call::Expire, sql, Some(Expected::Rows(rows)))], learnt).await;
+impl Run {
+    /// One round trip: calls that the model has answered already.
+    async fn ask(&mut self, calls: &[Asked]) -> Vec<Value> {
+        let sql: Vec<&str> = calls.iter().map(|(_, sql, _)| sql.as_str()).collect();
+        let row = self.client.query_one("SELECT model.run($1)", &[&sql]).await;
+        let results: Value = row.unwrap_or_else(|e| panic!("{}", cluster::explain(&e))).get(0);
+        let results = results.as_array().expect("an array").clone();
+        assert_eq!(results.len(), calls.len());
+        for ((call, sql, expected), result) in calls.iter().zip(&results) {
+            if let Some(expected) = expected
+                && let Err(difference) = self.learnt.compare(expected, result)
+            {
+                panic!("{difference}\n{sql}\n{call:?}\nexpected {expected:#?}\ngot {result:#}");
+            }
+            assert!(expected.is_some() || result.is_array(), "{sql}: {result:#}");
+        }
+        self.done += calls.len();
+        results
+    }
+
+    async fn compare_accounts(&mut self) {
+        let sql = "SELECT * FROM wallet_ledger.accounts ORDER BY account".to_owned();
+        let rows = self.books.accounts.keys().map(|name| self.books.account_row(name)).collect();
+        self.ask(&[(Call::Expire, sql, Some(Expected::Rows(rows)))]).await;
+    }
+
+    /// Random calls in one transaction; now and then it is rolled back, and the model with it.
+    async fn transaction(&mut self) {
+        let size = self.source.rng.random_range(1..=120);
+        let undone = self.source.rng.random_range(0..40) == 0;
+        let before = undone.then(|| (self.books.clone(), self.learnt.len(), self.source.recent.clone()));
+        execute(&self.client, "BEGIN").await;
+        let mut calls: Vec<Asked> = Vec::with_capacity(size);
+        for _ in 0..size {
+            let call = self.source.next(&self.books, self.learnt.len());
+            // What only the server can tell goes alone, so that the model can take it over.
+            let alone = call.is_open(&self.books);
+            if alone {
+                self.ask(&std::mem::take(&mut calls)).await;
+            }
+            let sql = call.sql(&self.books, |name| self.learnt.id(name));
+            self.items += if let Call::Batch { items, .. } = &call { items.len() } else { 1 };
+            let expected = call.apply(&mut self.books);
+            calls.push((call, sql, expected));
+            if alone {
+                let calls = std::mem::take(&mut calls);
+                let results = self.ask(&calls).await;
+                if let [(Call::Hold(hold), _, Some(Expected::Perhaps(_)))] = calls.as_slice()
+                    && results[0].is_array()
+                {
+                    self.books.accept_hold(hold);
+                }
+            }
+        }
+        self.ask(&calls).await;
+        execute(&self.client, if undone { "ROLLBACK" } else { "COMMIT" }).await;
+        if let Some((books, names, recent)) = before {
+            self.books = books;
+            self.source.recent = recent;
+            self.learnt.forget_from(names);
+        }
+    }
 }
 
 #[tokio::test]
@@ -99,57 +152,24 @@ async fn a_hundred_thousand_calls_agree_with_the_model() {
     execute(&client, HELPERS).await;
     call(&client, "create_kind('own_kind')").await;
     let mut books = Books::default();
-    for create in random::open(&mut books) {
+    for create in accounts::open(&mut books) {
         call(&client, &create).await;
     }
-    let mut source = Source::new(seed.rng(0), &books);
-    let mut learnt = Learnt::default();
-    let (mut done, mut items, begun) = (0, 0, Instant::now());
-    while done < CALLS {
-        let size = source.rng.random_range(1..=120);
-        let undone = source.rng.random_range(0..40) == 0;
-        let before = undone.then(|| (books.clone(), learnt.len(), source.recent.clone()));
-        execute(&client, "BEGIN").await;
-        let mut calls = Vec::with_capacity(size);
-        for _ in 0..size {
-            let call = source.next(&books, learnt.len());
-            let sql = call.sql(&books, |name| learnt.id(name));
-            // What only the server can tell goes alone, so that the model can take it over.
-            let alone = call.is_open(&books);
-            if alone {
-                round(&client, &calls, &mut learnt).await;
-                done += calls.len();
-                calls.clear();
-            }
-            items += if let Call::Batch { items, .. } = &call { items.len() } else { 1 };
-            let expected = call.apply(&mut books);
-            calls.push((call, sql, expected));
-            if alone {
-                let results = round(&client, &calls, &mut learnt).await;
-                if let (Call::Hold(hold), Some(Expected::Perhaps(_)), true) =
-                    (&calls[0].0, &calls[0].2, results[0].is_array())
-                {
-                    books.accept_hold(hold);
-                }
-                done += 1;
-                calls.clear();
-            }
-        }
-        round(&client, &calls, &mut learnt).await;
-        done += calls.len();
-        execute(&client, if undone { "ROLLBACK" } else { "COMMIT" }).await;
-        if let Some((earlier, names, recent)) = before {
-            books = earlier;
-            source.recent = recent;
-            learnt.forget_from(names);
-        }
-        if done % 5000 < 120 {
-            compare_accounts(&client, &books, &mut learnt).await;
+    let source = Source::new(seed.rng(0), &books);
+    let mut run = Run { client, books, source, learnt: Learnt::default(), done: 0, items: 0 };
+    let begun = Instant::now();
+    let mut compared = 0;
+    while run.done < CALLS {
+        run.transaction().await;
+        if run.done > compared + 5000 {
+            compared = run.done;
+            run.compare_accounts().await;
         }
     }
-    println!("{done} calls with {items} items in {:.0} s", begun.elapsed().as_secs_f64());
+    run.compare_accounts().await;
+    println!("{} calls with {} items in {:.0} s", run.done, run.items, begun.elapsed().as_secs_f64());
+    let books = &run.books;
     println!("{} transfers, {} holds, {} keys", books.transfers.len(), books.holds.len(), books.keys.len());
-    learnt.print();
-    compare_accounts(&client, &books, &mut learnt).await;
-    assert_sound(&client).await;
+    run.learnt.print();
+    assert_sound(&run.client).await;
 }

@@ -253,7 +253,7 @@ async fn captures_between_striped_accounts_do_not_deadlock() {
     }
     let until = Instant::now() + Duration::from_secs(if long() { 20 } else { 4 });
     let exchange = |number: usize, client: Client| async move {
-        let (from, to) = if number % 2 == 0 { ("p", "q") } else { ("q", "p") };
+        let (from, to) = if number.is_multiple_of(2) { ("p", "q") } else { ("q", "p") };
         let mut outcomes = Tally::new();
         while Instant::now() < until {
             let amount = if number % 4 < 2 { 1 } else { 400 };

@@ -94,6 +94,27 @@ async fn whoever_may_change_the_row_needs_no_right_on_the_ledger() {
     }
 }
 
+#[tokio::test]
+async fn no_function_of_the_tables_owner_runs_with_the_ledgers_rights() {
+    let (_db, client) = shop::shop("casts").await;
+    execute(
+        &client,
+        &format!(
+            "CREATE TYPE state AS ENUM ('new', 'paid', 'refunded');
+             CREATE FUNCTION steal(state) RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE ''as %'', current_user; END';
+             CREATE FUNCTION same(state, state) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RAISE ''as %'', current_user; END';
+             CREATE CAST (state AS text) WITH FUNCTION steal(state) AS IMPLICIT;
+             CREATE OPERATOR = (LEFTARG = state, RIGHTARG = state, FUNCTION = same);
+             CREATE DOMAIN checked AS text CHECK (VALUE IS NULL OR length(VALUE) < 5);
+             CREATE TABLE topups (id checked PRIMARY KEY, owner_id checked, amount numeric, status state);
+             {} INSERT INTO topups VALUES ('1', '1', 5, 'new'); UPDATE topups SET status = 'paid'",
+            attach("topups", Form::Statement, ARGUMENTS)
+        ),
+    )
+    .await;
+    assert_eq!(count(&client).await, "1");
+}
+
 /// Tables as people have them. For each: how it is made, its arguments, an INSERT of a row that is not
 /// yet paid, what pays it, and the reference that its transfer must have.
 #[rustfmt::skip]

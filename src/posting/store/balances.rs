@@ -72,15 +72,20 @@ static LOCK_ROWS: Statement = Statement::new(
 );
 
 // An expired hold counts as released from its expiry on; the next posting on its account says so.
+// Joined to the list of accounts, so that the account is a condition of the index whatever the table's size
+// was when the plan was made.
 static EXPIRE_HOLDS: Statement = Statement::new(
-    "UPDATE wallet_data.holds SET state_id = 4, resolved_at = $3
-     WHERE ledger_id = $1 AND account_id = ANY ($2) AND state_id = 1 AND expires_at <= $3
-     RETURNING account_id, amount, hold_id",
+    "UPDATE wallet_data.holds h SET state_id = 4, resolved_at = $3
+     FROM (SELECT DISTINCT unnest($2) AS account_id) w
+     WHERE h.ledger_id = $1 AND h.account_id = w.account_id AND h.state_id = 1 AND h.expires_at <= $3
+     RETURNING h.account_id, h.amount, h.hold_id",
     &[INT4OID, INT8ARRAYOID, TIMESTAMPTZOID],
 );
 static LOOK_AT_EXPIRED: Statement = Statement::new(
-    "SELECT account_id, amount, hold_id FROM wallet_data.holds
-     WHERE ledger_id = $1 AND account_id = ANY ($2) AND state_id = 1 AND expires_at <= $3",
+    "SELECT h.account_id, h.amount, h.hold_id
+     FROM (SELECT DISTINCT unnest($2) AS account_id) w
+     JOIN wallet_data.holds h ON h.ledger_id = $1 AND h.account_id = w.account_id AND h.state_id = 1
+      AND h.expires_at <= $3",
     &[INT4OID, INT8ARRAYOID, TIMESTAMPTZOID],
 );
 

@@ -174,17 +174,20 @@ fn check_books(definition: &Definition, books: &Books, add: &mut Add) {
     }
 }
 
+/// Whether a trigger fires on an event.
+type Covers = fn(&Trigger) -> bool;
+
 /// A row must be seen whichever way it comes to its status.
 fn check_counterpart(trigger: &Trigger, all: &[Trigger], add: &mut Add) {
     let fires = |other: &&Trigger| other.is_after && !matches!(other.enabled, 'D' | 'R');
     if !fires(&trigger) {
         return;
     }
-    let missing: [(&str, fn(&Trigger) -> bool, &str); 2] = [
+    let events: [(&str, Covers, &str); 2] = [
         ("INSERT", |other| other.on_insert, "rows that are inserted in the posting status are not posted"),
         ("UPDATE", |other| other.on_update, "rows that come to the posting status later are not posted"),
     ];
-    for (event, covers, effect) in missing {
+    for (event, covers, effect) in events {
         let others: Vec<&Trigger> = all.iter().filter(fires).filter(|other| covers(other)).collect();
         if others.iter().any(|other| other.arguments == trigger.arguments) {
             continue;

@@ -4,119 +4,8 @@ use std::collections::HashMap;
 
 use wallet_ledger_tests::{Decimal, Value, json};
 
-use crate::books::{
-    Books, Cell, Expected, Fault, KINDS, Outcome, Request, Row, Stored, fault, replayed, text,
-};
-
-/// One requested transfer.
-#[derive(Clone, Debug, Default)]
-pub struct Item {
-    pub debit: String,
-    pub credit: String,
-    pub amount: String,
-    pub kind: Option<String>,
-    pub key: Option<String>,
-    pub reference: Option<String>,
-    /// A day of January 2024.
-    pub effective: Option<i64>,
-    pub expected_version: Option<i64>,
-    /// Items with the same number belong together.
-    pub transaction: Option<u32>,
-}
-
-pub fn day(number: i64) -> String {
-    format!("2024-01-{number:02}T00:00:00+00:00")
-}
-
-pub fn literal(value: Option<impl ToString>) -> String {
-    value.map_or("NULL".to_owned(), |value| format!("'{}'", value.to_string()))
-}
-
-impl Item {
-    fn kind(&self) -> &str {
-        self.kind.as_deref().unwrap_or("transfer")
-    }
-
-    pub fn request(&self) -> Request {
-        Request::new("post_transfer")
-            .field("debit_account", Some(&self.debit))
-            .field("credit_account", Some(&self.credit))
-            .amount(Some(&self.amount))
-            .field("kind", Some(self.kind()))
-            .field("reference", self.reference.as_ref())
-            .field("effective_at", self.effective)
-            .field("expected_version", self.expected_version)
-            .field("transaction", self.transaction)
-    }
-
-    pub fn arguments(&self) -> String {
-        format!(
-            "'{}', '{}', '{}', '{}', {}, {}, NULL, NULL, {}, {}",
-            self.debit,
-            self.credit,
-            self.amount,
-            self.kind(),
-            literal(self.key.as_ref()),
-            literal(self.reference.as_ref()),
-            literal(self.effective.map(day)),
-            literal(self.expected_version),
-        )
-    }
-
-    pub fn json(&self) -> Value {
-        let mut item =
-            json!({"debit_account": self.debit, "credit_account": self.credit, "amount": self.amount});
-        let mut set = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                item[name] = value;
-            }
-        };
-        set("kind", self.kind.clone().map(Value::from));
-        set("idempotency_key", self.key.clone().map(Value::from));
-        set("reference", self.reference.clone().map(Value::from));
-        set("effective_at", self.effective.map(|number| day(number).into()));
-        set("expected_version", self.expected_version.map(Value::from));
-        set("transaction", self.transaction.map(|label| format!("t{label}").into()));
-        item
-    }
-
-    /// What can be judged without the accounts, in the documented order: form, kind, closed period.
-    fn check(&self, books: &Books) -> Result<Decimal, Fault> {
-        let amount = amount(&self.amount)?;
-        for (name, address) in [("debit_account", &self.debit), ("credit_account", &self.credit)] {
-            if address.contains(' ') {
-                return Err(fault("invalid_address").with("argument", name));
-            }
-        }
-        if self.debit == self.credit {
-            return Err(fault("same_account"));
-        }
-        match self.kind() {
-            "reversal" => return Err(fault("reserved_kind")),
-            kind if !KINDS.contains(&kind) => return Err(fault("kind_not_found").with("kind", kind)),
-            _ => {}
-        }
-        match (self.effective, books.closed_until) {
-            (Some(day), Some(until)) if day < until => Err(fault("period_closed")),
-            _ => Ok(amount),
-        }
-    }
-}
-
-/// A finite number above zero that fits.
-pub fn amount(written: &str) -> Result<Decimal, Fault> {
-    match written {
-        "NaN" => return Err(fault("invalid_amount").with("reason", "NaN")),
-        "Infinity" => return Err(fault("invalid_amount").with("reason", "infinite")),
-        _ => {}
-    }
-    match Decimal::from_str_exact(written) {
-        Err(_) => Err(fault("amount_out_of_range")),
-        Ok(value) if value.is_zero() => Err(fault("invalid_amount").with("reason", "zero")),
-        Ok(value) if value < Decimal::ZERO => Err(fault("invalid_amount").with("reason", "negative")),
-        Ok(value) => Ok(value),
-    }
-}
+use crate::books::{Books, Cell, Expected, Fault, Outcome, Request, Row, Stored, fault, replayed, text};
+use crate::item::{Item, day};
 
 impl Books {
     /// post_transfer, or what it would come to.
@@ -322,13 +211,12 @@ impl Batch {
         group: &[usize],
     ) -> Result<(), (usize, Fault)> {
         let open: Vec<usize> = group.iter().copied().filter(|index| !self.is_settled(*index)).collect();
-        let fresh =
-            |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Rejected { replayed: false, .. }));
-        let refused = group.iter().copied().find(|index| group.len() > 1 && fresh(&self.outcomes[*index]));
-        let mut culprit = refused.map(|index| (index, None));
-        if open.is_empty() && culprit.is_none() {
+        if open.is_empty() {
             return Ok(());
         }
+        // Where one item is open, the others are too, but for those that were refused for their form.
+        let refused = group.iter().copied().find(|index| self.outcomes[*index].is_some());
+        let mut culprit = refused.map(|index| (index, None));
         let before = (books.accounts.clone(), books.transfers.len(), books.names);
         let transaction = (group.len() > 1).then(|| books.new_name());
         let mut rows: Vec<(usize, Row)> = Vec::new();
@@ -353,10 +241,7 @@ impl Batch {
         if let (false, Some(own)) = (self.report, own.clone()) {
             return self.refuse(culprit, own);
         }
-        for index in group.iter().copied() {
-            if self.outcomes[index].is_some() {
-                continue;
-            }
+        for index in open {
             let because = fault("linked_item_failed").with("failed_position", culprit + 1);
             let fault = if index == culprit { own.clone().expect("it was open") } else { because };
             self.refuse(index, fault)?;

@@ -44,4 +44,7 @@ cd "$ROOT"
 make_private_postgres
 cargo pgrx package --pg-config "$pg_config" --out-dir "$stage" >&2
 install_extension
+# What `make package` takes.
+rm -rf "$TARGET/stage"
+mv "$stage" "$TARGET/stage"
 printf '%s\n' "$server$bindir"

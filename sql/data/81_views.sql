@@ -118,7 +118,7 @@ CREATE OR REPLACE VIEW wallet_ledger.holds WITH (security_invoker = true) AS
 SELECT h.hold_id AS id,
        l.name AS ledger,
        a.address AS account,
-       h.destination AS destination_account,
+       h.destination,
        h.amount,
        h.captured_amount,
        a.currency,

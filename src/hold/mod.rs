@@ -4,16 +4,17 @@
 //! wait for each other there, and whoever comes second finds it resolved. Lock order: key, accounts
 //! (the hold's and the destination), then the hold's row, which nobody can hold without the account.
 //!
-//! Statements: hold_funds 4 (lock, balance, hold, event), capture 7, release 6; each two more with a key.
+//! Statements: hold_funds 4 (lock, balance, hold, event), capture 7 (2 more where the hold sits on a
+//! stripe), release 6; each two more with a key.
 
 pub mod api;
 pub mod rules;
 pub mod store;
 
-use crate::account::rules::Side;
 use crate::error::{Code, LedgerError, Result};
 use crate::ledger::{self, Ledger};
-use crate::posting::rules::Book;
+use crate::posting::batch::rebalancing;
+use crate::posting::rules::{Book, Movement};
 use crate::posting::store::{Draft, Receipt};
 use crate::posting::{self, Access, Wanted};
 use crate::spi::Session;
@@ -161,28 +162,28 @@ pub fn capture(
     rules::check(&stored.hold, Action::Capture, ledger::now())?;
     let amount = rules::captured_amount(&stored.hold, amount, stored.scale, &stored.currency)?;
     let held = row_of(&book, stored.account_id)?;
-    let Some(other) = book.rows_of(destination).iter().copied().find(|row| *row != held) else {
-        return Err(LedgerError::new(Code::AccountNotFound, format!("there is no account {destination}"))
-            .with("account", destination));
-    };
     book.change_held(held, -stored.hold.amount)?;
-    // Out of the held account, whichever side that is for its type.
-    let (debit, credit) = if book.row(held).decreases(Side::Debit) { (held, other) } else { (other, held) };
-    let movement = book.post_between(debit, credit, amount)?;
-    let draft = Draft {
-        id: Uuid::now_v7(),
-        transaction_id: None,
-        reverses_id: None,
-        kind_id: stored.kind_id,
-        movement,
-        reference: stored.reference.as_deref(),
-        description: stored.description.as_deref(),
-        metadata: stored.metadata.as_ref().map(Document::as_bytes),
-        effective_at: None,
+    let movements = book.post_from(held, destination, amount)?;
+    let id = Uuid::now_v7();
+    let draft = |movement: Movement| {
+        let is_rebalance = movement.is_rebalance;
+        let draft = Draft {
+            id,
+            transaction_id: None,
+            reverses_id: None,
+            kind_id: stored.kind_id,
+            movement,
+            reference: stored.reference.as_deref(),
+            description: stored.description.as_deref(),
+            metadata: stored.metadata.as_ref().map(Document::as_bytes),
+            effective_at: None,
+        };
+        if is_rebalance { rebalancing(draft) } else { draft }
     };
-    let drafts = [draft];
+    // The movement to the destination comes last, after those between its stripes.
+    let drafts: Vec<Draft> = movements.into_iter().map(draft).collect();
     let now = posting::write(session, ledger, &book, &drafts)?;
-    let receipt = posting::receipt(&book, &drafts[0], now, false);
+    let receipt = posting::receipt(&book, &drafts[drafts.len() - 1], now, false);
     settle(session, ledger, &stored, State::Captured, now, amount, receipt.id)?;
     let mut payload = event::hold_payload(hold_id, &stored.account, amount);
     payload["transfer_id"] = json!(receipt.id.map(|id| id.to_string()));
@@ -200,10 +201,12 @@ fn lock_pair(
     amount: Decimal,
 ) -> Result<Book> {
     let mut wanted = Wanted::default();
+    // The held account pays on the side that is not its normal one; the destination is on the other.
+    let receiving = stored.account_type.normal_side();
     if stored.is_striped {
         // Plain accounts come before stripes in the lock order, stripes in the order of their addresses;
         // the hold's stripe is a given one.
-        wanted.transfer(destination, destination, amount);
+        wanted.side(destination, receiving, amount);
         let is_first = stored.account.as_str() < destination
             && !posting::store::striped(session, ledger.id, &[destination], false).is_empty();
         let open_held = || posting::open_rows(session, ledger, &[stored.account_id]);
@@ -216,7 +219,8 @@ fn lock_pair(
         book.absorb(other);
         return Ok(book);
     }
-    wanted.transfer(&stored.account, destination, amount);
+    wanted.outflow(&stored.account, amount);
+    wanted.side(destination, receiving, amount);
     posting::open_book(session, ledger, &wanted, Access::Lock)
 }
 

@@ -1,6 +1,7 @@
 //! SQL of holds. Rows are written under the row lock of their account only.
 
 use super::rules::{Hold, State};
+use crate::account::rules::Type;
 use crate::spi::{Argument, Session, Statement, jsonb::Document};
 use const_format::concatcp;
 use pgrx::pg_sys::{INT2OID, INT4OID, INT8OID, JSONBOID, NUMERICOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
@@ -29,7 +30,7 @@ static INSERT: Statement = Statement::new(
 const READ: &str =
     "SELECT h.account_id, a.address, a.currency, a.scale, h.kind_id, h.state_id, h.amount, h.captured_amount,
             h.destination, h.reference, h.description, h.metadata, h.transfer_id, h.expires_at, h.created_at,
-            h.resolved_at, a.stripe_count
+            h.resolved_at, a.stripe_count, a.type_id
      FROM wallet_data.holds h
      JOIN wallet_data.accounts a ON a.ledger_id = h.ledger_id AND a.account_id = h.account_id
      WHERE h.ledger_id = $1 AND h.hold_id = $2";
@@ -76,6 +77,7 @@ pub struct Stored {
     pub hold: Hold,
     pub account_id: i64,
     pub account: String,
+    pub account_type: Type,
     pub is_striped: bool,
     pub currency: String,
     pub scale: u32,
@@ -126,6 +128,7 @@ pub fn find(session: &Session, ledger_id: i32, hold_id: Uuid, lock: bool) -> Opt
         },
         account_id: row.need(0),
         account: row.need(1),
+        account_type: Type::from_id(row.need(17)),
         is_striped: row.need::<i16>(16) > 1,
         currency: row.need(2),
         scale,

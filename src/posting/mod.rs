@@ -56,17 +56,23 @@ struct Flow {
 
 impl<'a> Wanted<'a> {
     pub fn transfer(&mut self, debit: &'a str, credit: &'a str, amount: Decimal) {
-        let flow = self.0.entry(debit).or_default();
-        flow.debits = flow.debits.saturating_add(amount);
-        let flow = self.0.entry(credit).or_default();
-        flow.credits = flow.credits.saturating_add(amount);
+        self.side(debit, Side::Debit, amount);
+        self.side(credit, Side::Credit, amount);
+    }
+
+    /// One side of a transfer whose other account is locked by its id.
+    pub fn side(&mut self, address: &'a str, side: Side, amount: Decimal) {
+        let flow = self.0.entry(address).or_default();
+        let sum = match side {
+            Side::Debit => &mut flow.debits,
+            Side::Credit => &mut flow.credits,
+        };
+        *sum = sum.saturating_add(amount);
     }
 
     /// An account that is only reserved from, or looked at.
     pub fn outflow(&mut self, address: &'a str, amount: Decimal) {
-        let flow = self.0.entry(address).or_default();
-        flow.debits = flow.debits.saturating_add(amount);
-        flow.credits = flow.credits.saturating_add(amount);
+        self.transfer(address, address, amount);
     }
 }
 

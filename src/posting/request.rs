@@ -137,7 +137,16 @@ pub fn check_labels(
     if metadata.is_some_and(|bytes| bytes.len() > METADATA_BYTES_MAX) {
         return Err(invalid("metadata", "have at most 65536 bytes"));
     }
+    if metadata.is_some_and(is_scalar) {
+        return Err(invalid("metadata", "be a JSON object or array"));
+    }
     Ok(())
+}
+
+/// Whether jsonb bytes are a bare string, number, boolean or null: flagged in the first word.
+fn is_scalar(bytes: &[u8]) -> bool {
+    const SCALAR: u32 = 0x1000_0000;
+    bytes.first_chunk().is_some_and(|word| u32::from_ne_bytes(*word) & SCALAR != 0)
 }
 
 fn wrong_type(name: &str, must: &str, field: &Field) -> LedgerError {

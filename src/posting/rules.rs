@@ -103,10 +103,7 @@ impl Book {
     }
 
     pub fn roll_back(&mut self) {
-        while let Some((index, posted, version)) = self.undo.pop() {
-            self.rows[index].posted = posted;
-            self.rows[index].version = version;
-        }
+        self.roll_back_to(0);
     }
 
     /// Decides one transfer. On refusal the book is as before.
@@ -128,10 +125,18 @@ impl Book {
         posted
     }
 
-    /// Decides one transfer between two rows that the caller has chosen (the stripe of a hold).
-    pub fn post_between(&mut self, debit: usize, credit: usize, amount: Decimal) -> Result<Movement> {
+    /// Decides one transfer out of a row that the caller has chosen, the stripe of a hold. On refusal the
+    /// book must not be used any more.
+    pub fn post_from(&mut self, held: usize, destination: &str, amount: Decimal) -> Result<Vec<Movement>> {
+        // Out of the held account, whichever side that is for its type.
+        let side = if self.rows[held].decreases(Side::Debit) { Side::Credit } else { Side::Debit };
+        let in_order = |other: usize| if side == Side::Credit { (held, other) } else { (other, held) };
+        let (debit, credit) = in_order(self.first_row(destination)?);
         let amount = self.check_pair(debit, credit, amount)?;
-        self.move_money(debit, credit, amount, false)
+        let mut movements = Vec::with_capacity(1);
+        let (debit, credit) = in_order(self.gather(destination, side, amount, &mut movements)?);
+        movements.push(self.move_money(debit, credit, amount, false)?);
+        Ok(movements)
     }
 
     fn first_row(&self, address: &str) -> Result<usize> {

@@ -274,8 +274,7 @@ async fn a_callers_objects_do_not_lead_definer_functions_astray() {
         }
         db::execute(
             &session,
-            &format!(
-                "SET search_path = pg_temp, evil, public, pg_catalog; \
+            "SET search_path = pg_temp, evil, public, pg_catalog; \
                  CREATE TEMP TABLE accounts (ledger_id int, posted numeric); \
                  CREATE TEMP TABLE transfers (ledger_id int); \
                  CREATE TEMP TABLE wallet_transfers (ledger_id int, amount numeric); \
@@ -289,8 +288,7 @@ async fn a_callers_objects_do_not_lead_definer_functions_astray() {
                  DROP OPERATOR IF EXISTS evil.>= (numeric, numeric); \
                  DROP OPERATOR IF EXISTS evil.= (numeric, numeric); \
                  CREATE OPERATOR evil.>= (FUNCTION = evil.sum_trap, LEFTARG = numeric, RIGHTARG = numeric); \
-                 CREATE OPERATOR evil.= (FUNCTION = evil.sum_trap, LEFTARG = numeric, RIGHTARG = numeric)"
-            ),
+                 CREATE OPERATOR evil.= (FUNCTION = evil.sum_trap, LEFTARG = numeric, RIGHTARG = numeric)",
         )
         .await;
         let outcomes = calls(&session, &post.replace('#', round)).await;

@@ -334,16 +334,7 @@ impl Source {
 
     fn hold(&mut self, books: &Books) -> HoldCall {
         let item = self.item(books);
-        let destination = match books.accounts.get(&item.credit) {
-            // A capture takes one stripe of its destination: it must be one that receives.
-            Some(to)
-                if !to.plain() && books.accounts.get(&item.debit).is_some_and(|from| from.debit_normal) =>
-            {
-                None
-            }
-            _ if self.one_in(4) => None,
-            _ => Some(item.credit),
-        };
+        let destination = if self.one_in(4) { None } else { Some(item.credit) };
         HoldCall {
             account: item.debit,
             amount: item.amount,

@@ -22,11 +22,16 @@ use wallet_ledger_tests::lines::{call, lines, try_lines};
 use wallet_ledger_tests::proof::assert_sound;
 use wallet_ledger_tests::*;
 
-const CLUSTER: &str = "crash";
 // Small enough that checkpoints happen while the rounds run.
 const SETTINGS: &str = "shared_buffers = '64MB'; checkpoint_timeout = '30s'; max_wal_size = '64MB'";
 const SESSIONS: u64 = 8;
 const WALLETS: u32 = 20;
+
+/// A server of this test's own, beside the one that this run of the tests has: two runs at once must
+/// not kill each other's.
+fn cluster_name() -> String {
+    format!("{}_crash", std::env::var("WL_CLUSTER").unwrap_or("test".to_owned()))
+}
 
 /// One call and what is known of it.
 struct Work {
@@ -107,7 +112,7 @@ async fn post(
 /// SIGKILL to the postmaster, and in every other round to all of its children at the same time.
 async fn kill(cluster: &Cluster, all: bool) {
     if !all {
-        Cluster::script(CLUSTER, SETTINGS, "kill").await;
+        Cluster::script(&cluster_name(), SETTINGS, "kill").await;
         return;
     }
     let pid_file = std::fs::read_to_string(cluster.data.join("postmaster.pid")).expect("the server runs");
@@ -177,7 +182,7 @@ async fn round(db: &TestDb, seed: Seed, round: u32, figures: &mut Figures) {
     let work: Vec<Work> =
         join_all(posting).await.into_iter().flat_map(|done| done.expect("no session panics")).collect();
 
-    Cluster::script(CLUSTER, SETTINGS, "start").await;
+    Cluster::script(&cluster_name(), SETTINGS, "start").await;
     let client = db.app().await;
     let root = db.connect().await;
     assert_sound(&root).await;
@@ -211,7 +216,9 @@ async fn round(db: &TestDb, seed: Seed, round: u32, figures: &mut Figures) {
 async fn nothing_acknowledged_is_lost_and_nothing_happens_twice() {
     let seed = Seed::from_env_or_random("crash");
     let rounds = if long() { 20 } else { 3 };
-    let cluster = Cluster::start(CLUSTER, SETTINGS).await;
+    // What a failed run has left, for looking at, is in the way now.
+    Cluster::script(&cluster_name(), SETTINGS, "destroy").await;
+    let cluster = Cluster::start(&cluster_name(), SETTINGS).await;
     let db = TestDb::create(&cluster, "crash", "template0").await;
     open_books(&db).await;
     let begun = Instant::now();
@@ -225,5 +232,5 @@ async fn nothing_acknowledged_is_lost_and_nothing_happens_twice() {
         "the crashes came under load: {figures:?}"
     );
     drop(db);
-    Cluster::script(CLUSTER, SETTINGS, "destroy").await;
+    Cluster::script(&cluster_name(), SETTINGS, "destroy").await;
 }

@@ -5,7 +5,8 @@
 //! The model (`model/`) is written from the design: plain structs, no line of the extension's source.
 //! Where the contract leaves open which of several faults is named, any of them is right. Some round
 //! trips are rolled back, and the model with them. The seed is printed; `WL_SEED=… scripts/test.sh
-//! --test model` repeats a run.
+//! --test model` repeats a run, but for one thing: which stripe has room for a hold is the server's
+//! affair, and the model takes its answer over.
 
 #[path = "model/accounts.rs"]
 mod accounts;

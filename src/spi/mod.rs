@@ -22,33 +22,70 @@ use pgrx::{FromDatum, IntoDatum};
 use rust_decimal::Decimal;
 use std::ffi::CString;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use uuid::Uuid;
 
-/// One SQL statement, prepared at its first use and kept for the life of the backend.
+/// One SQL statement, prepared at its first use and kept.
 pub struct Statement {
     sql: &'static str,
     parameters: &'static [pg_sys::Oid],
     plan: AtomicPtr<pg_sys::_SPI_plan>,
+    uses: AtomicU32,
+    /// How many executions are under way: more than one where a trigger of the user's calls us again.
+    running: AtomicU32,
 }
 
 impl Statement {
     pub const fn new(sql: &'static str, parameters: &'static [pg_sys::Oid]) -> Self {
-        Self { sql, parameters, plan: AtomicPtr::new(std::ptr::null_mut()) }
+        Self {
+            sql,
+            parameters,
+            plan: AtomicPtr::new(std::ptr::null_mut()),
+            uses: AtomicU32::new(0),
+            running: AtomicU32::new(0),
+        }
     }
 
     /// The kept plan. PostgreSQL itself revalidates it after a change of schema or role.
+    ///
+    /// It does not when a table grows: a plan from the days of an empty table would scan it whole until
+    /// the next ANALYZE. So the plan is made anew at the 16th, 64th, 256th … use.
     fn plan(&self) -> pg_sys::SPIPlanPtr {
+        let uses = self.uses.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let kept = self.plan.load(Ordering::Relaxed);
-        if !kept.is_null() {
+        let is_due = uses >= 16 && uses.is_power_of_two() && uses.trailing_zeros().is_multiple_of(2);
+        let may_replace = is_due && self.running.load(Ordering::Relaxed) == 0;
+        if !kept.is_null() && !may_replace {
             return kept;
         }
         let plan = prepare(self.sql, self.parameters);
-        // SAFETY: `plan` comes from SPI_prepare; keeping it moves it out of this connection's memory.
-        let status = unsafe { pg_sys::SPI_keepplan(plan) };
-        assert_eq!(status, 0, "SPI_keepplan failed with {status}");
+        // SAFETY: `plan` comes from SPI_prepare_cursor; keeping it moves it out of this connection's
+        // memory. `kept` was kept the same way, and nothing is running it.
+        unsafe {
+            let status = pg_sys::SPI_keepplan(plan);
+            assert_eq!(status, 0, "SPI_keepplan failed with {status}");
+            if !kept.is_null() {
+                pg_sys::SPI_freeplan(kept);
+            }
+        }
         self.plan.store(plan, Ordering::Relaxed);
         plan
+    }
+}
+
+/// Marks a statement as running for as long as it lives, also while an error unwinds.
+struct Running<'a>(&'a AtomicU32);
+
+impl<'a> Running<'a> {
+    fn new(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -78,17 +115,17 @@ impl Session {
 
     /// Runs a statement that may write or lock, in a snapshot of its own.
     pub fn run(&self, statement: &Statement, arguments: &[Argument]) -> Rows<'_> {
-        self.execute(statement.plan(), arguments, false)
+        self.execute(statement, arguments, false)
     }
 
     /// Runs a statement that only reads, in the caller's snapshot.
     pub fn read(&self, statement: &Statement, arguments: &[Argument]) -> Rows<'_> {
-        self.execute(statement.plan(), arguments, true)
+        self.execute(statement, arguments, true)
     }
 
     /// [`Self::run`] or [`Self::read`], for flows that serve a call and its preview alike.
     pub fn query(&self, statement: &Statement, arguments: &[Argument], read_only: bool) -> Rows<'_> {
-        self.execute(statement.plan(), arguments, read_only)
+        self.execute(statement, arguments, read_only)
     }
 
     /// Runs a script of several statements without parameters.
@@ -99,7 +136,9 @@ impl Session {
         assert!(status >= 0, "SPI_execute failed with {status}");
     }
 
-    fn execute(&self, plan: pg_sys::SPIPlanPtr, arguments: &[Argument], read_only: bool) -> Rows<'_> {
+    fn execute(&self, statement: &Statement, arguments: &[Argument], read_only: bool) -> Rows<'_> {
+        let plan = statement.plan();
+        let _running = Running::new(&statement.running);
         let mut values: Vec<pg_sys::Datum> = arguments.iter().map(|argument| argument.datum).collect();
         let nulls: Vec<std::ffi::c_char> =
             arguments.iter().map(|argument| if argument.null { b'n' } else { b' ' } as _).collect();

@@ -126,7 +126,8 @@ async fn kill(cluster: &Cluster, all: bool) {
             victims.push(entry.file_name().to_string_lossy().into_owned());
         }
     }
-    run(Command::new("kill").arg("-KILL").args(&victims)).await;
+    // The shell's own `kill`: a small Debian has no program of that name.
+    run(Command::new("bash").arg("-c").arg(format!("kill -KILL {}", victims.join(" ")))).await;
 }
 
 /// How many transfers each call of the round has left.

@@ -1,10 +1,12 @@
-//! What a backend remembers between calls: ids of ledgers and kinds, and the position offset.
+//! What a backend remembers between calls: ids of ledgers and kinds, which accounts are striped, and the
+//! position offset.
 //!
 //! Only facts that never change once committed are kept: ids are not reused, names are not changed,
 //! rows are not deleted. Two things could still make an entry false, and both empty the cache: the
 //! transaction that read an uncommitted row aborts (callback), or the tables are another
 //! installation's (the entry's table oid differs).
 
+use crate::account::rules::Type;
 use pgrx::pg_sys;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,6 +18,7 @@ struct Cache {
     kinds: HashMap<(i32, String), i16>,
     kind_names: HashMap<(i32, i16), String>,
     position_offset: Option<i64>,
+    striped: HashMap<(i32, String), (Type, bool)>,
 }
 
 thread_local! {
@@ -66,6 +69,18 @@ pub fn keep_kind(ledger_id: i32, name: &str, kind_id: i16) {
         cache.kinds.insert((ledger_id, name.to_owned()), kind_id);
         cache.kind_names.insert((ledger_id, kind_id), name.to_owned());
     });
+}
+
+/// A striped account's type and whether it has a floor; `None` where this backend does not know it.
+pub fn striped(ledger_id: i32, address: &str) -> Option<(Type, bool)> {
+    with(|cache| match cache.striped.is_empty() {
+        true => None,
+        false => cache.striped.get(&(ledger_id, address.to_owned())).copied(),
+    })
+}
+
+pub fn keep_striped(ledger_id: i32, address: &str, account_type: Type, has_floor: bool) {
+    with(|cache| cache.striped.insert((ledger_id, address.to_owned()), (account_type, has_floor)));
 }
 
 pub fn position_offset() -> Option<i64> {

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | claim idempotency keys, if any | 1, and 1–2 more where some were used before |
 //! | lock plain accounts, in address order | 1 |
-//! | find and lock stripes, if any account is striped | 1 + 1 per striped account |
+//! | lock stripes, if any account is striped | 1 per striped account, and 1 where the backend does not know it yet |
 //! | expire holds, if a locked account has any | 1 |
 //! | decide, in memory | 0 |
 //! | append transfers | 1 |
@@ -80,22 +80,44 @@ impl<'a> Wanted<'a> {
 /// are simply not in the book.
 pub fn open_book(session: &Session, ledger: &Ledger, wanted: &Wanted, access: Access) -> Result<Book> {
     let look = access == Access::Look;
-    let addresses: Vec<&str> = wanted.0.keys().copied().collect();
+    // A backend that has met a striped account does not look for it among the plain ones again.
+    let (known, others): (Vec<&str>, Vec<&str>) =
+        wanted.0.keys().copied().partition(|address| ledger::cache::striped(ledger.id, address).is_some());
     let mut book = Book::default();
-    for account in store::plain(session, ledger.id, &addresses, look) {
+    for account in store::plain(session, ledger.id, &others, look) {
         book.insert(account);
     }
-    let absent: Vec<&str> = addresses.into_iter().filter(|address| !book.contains(address)).collect();
-    if !absent.is_empty() {
-        for striped in store::striped(session, ledger.id, &absent, look) {
-            let flow = wanted.0.get(striped.address.as_str()).copied().unwrap_or_default();
-            for account in take_stripes(session, ledger, &striped, flow, look) {
-                book.insert(account);
-            }
+    for striped in striped_among(session, ledger, known, others, &book, look) {
+        let flow = wanted.0.get(striped.address.as_str()).copied().unwrap_or_default();
+        for account in take_stripes(session, ledger, &striped, flow, look) {
+            book.insert(account);
         }
     }
     give_back_expired(session, ledger, &mut book, look)?;
     Ok(book)
+}
+
+/// The striped accounts of a call, in address order: those the backend knows, and those found now.
+fn striped_among(
+    session: &Session,
+    ledger: &Ledger,
+    known: Vec<&str>,
+    mut others: Vec<&str>,
+    book: &Book,
+    look: bool,
+) -> Vec<store::Striped> {
+    others.retain(|address| !book.contains(address));
+    let mut all =
+        if others.is_empty() { Vec::new() } else { store::striped(session, ledger.id, &others, look) };
+    for found in &all {
+        ledger::cache::keep_striped(ledger.id, &found.address, found.account_type, found.has_floor);
+    }
+    all.extend(known.into_iter().filter_map(|address| {
+        let (account_type, has_floor) = ledger::cache::striped(ledger.id, address)?;
+        Some(store::Striped { address: address.to_owned(), account_type, has_floor })
+    }));
+    all.sort_by(|a, b| a.address.cmp(&b.address));
+    all
 }
 
 /// The stripes that a call works with: one that is free, or, where money has to leave and no free one

@@ -11,6 +11,9 @@ use pgrx::pg_sys;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+/// A striped account: its type, whether it has a floor, and over how many stripes it is spread.
+pub type Striped = (Type, bool, i16);
+
 #[derive(Default)]
 struct Cache {
     table: u32,
@@ -18,7 +21,7 @@ struct Cache {
     kinds: HashMap<(i32, String), i16>,
     kind_names: HashMap<(i32, i16), String>,
     position_offset: Option<i64>,
-    striped: HashMap<(i32, String), (Type, bool)>,
+    striped: HashMap<(i32, String), Striped>,
 }
 
 thread_local! {
@@ -71,16 +74,16 @@ pub fn keep_kind(ledger_id: i32, name: &str, kind_id: i16) {
     });
 }
 
-/// A striped account's type and whether it has a floor; `None` where this backend does not know it.
-pub fn striped(ledger_id: i32, address: &str) -> Option<(Type, bool)> {
+/// What never changes of a striped account; `None` where this backend does not know it.
+pub fn striped(ledger_id: i32, address: &str) -> Option<Striped> {
     with(|cache| match cache.striped.is_empty() {
         true => None,
         false => cache.striped.get(&(ledger_id, address.to_owned())).copied(),
     })
 }
 
-pub fn keep_striped(ledger_id: i32, address: &str, account_type: Type, has_floor: bool) {
-    with(|cache| cache.striped.insert((ledger_id, address.to_owned()), (account_type, has_floor)));
+pub fn keep_striped(ledger_id: i32, address: &str, striped: Striped) {
+    with(|cache| cache.striped.insert((ledger_id, address.to_owned()), striped));
 }
 
 pub fn position_offset() -> Option<i64> {

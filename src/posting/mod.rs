@@ -110,14 +110,29 @@ fn striped_among(
     let mut all =
         if others.is_empty() { Vec::new() } else { store::striped(session, ledger.id, &others, look) };
     for found in &all {
-        ledger::cache::keep_striped(ledger.id, &found.address, found.account_type, found.has_floor);
+        ledger::cache::keep_striped(
+            ledger.id,
+            &found.address,
+            (found.account_type, found.has_floor, found.stripe_count),
+        );
     }
     all.extend(known.into_iter().filter_map(|address| {
-        let (account_type, has_floor) = ledger::cache::striped(ledger.id, address)?;
-        Some(store::Striped { address: address.to_owned(), account_type, has_floor })
+        let (account_type, has_floor, stripe_count) = ledger::cache::striped(ledger.id, address)?;
+        Some(store::Striped { address: address.to_owned(), account_type, has_floor, stripe_count })
     }));
     all.sort_by(|a, b| a.address.cmp(&b.address));
     all
+}
+
+/// A small number that no other backend has at the moment: each begins its search at another stripe.
+fn backend_number() -> i32 {
+    // SAFETY: reads this backend's slot.
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    let number = unsafe { pg_sys::MyBackendId };
+    // SAFETY: as above.
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+    let number = unsafe { pg_sys::MyProcNumber };
+    number.rem_euclid(i32::from(i16::MAX))
 }
 
 /// The stripes that a call works with: one that is free, or, where money has to leave and no free one
@@ -136,9 +151,8 @@ fn take_stripes(
         Side::Debit => flow.credits,
         Side::Credit => flow.debits,
     };
-    // SAFETY: reads this backend's process id. Backends begin their search at different stripes.
-    let start = unsafe { pg_sys::MyProcPid }.rem_euclid(256);
-    if let Some(free) = store::free_stripe(session, ledger.id, &striped.address, start, outflow) {
+    let start = backend_number();
+    if let Some(free) = store::free_stripe(session, ledger.id, striped, start, outflow) {
         return vec![free];
     }
     if striped.has_floor && outflow > Decimal::ZERO {

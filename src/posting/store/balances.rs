@@ -5,7 +5,9 @@ use crate::posting::rules::Change;
 use crate::spi::batch::{Batch, Column};
 use crate::spi::{Argument, Row, Session, Statement};
 use const_format::concatcp;
-use pgrx::pg_sys::{INT4OID, INT8ARRAYOID, INT8OID, NUMERICOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID};
+use pgrx::pg_sys::{
+    INT2OID, INT4OID, INT8ARRAYOID, INT8OID, NUMERICOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID,
+};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -24,9 +26,22 @@ static LOCK_PLAIN: Statement =
     Statement::new(concatcp!(PLAIN, " FOR NO KEY UPDATE"), &[INT4OID, TEXTARRAYOID]);
 
 static STRIPED: Statement = Statement::new(
-    "SELECT address, type_id, minimum_balance IS NOT NULL FROM wallet_data.accounts
+    "SELECT address, type_id, minimum_balance IS NOT NULL, stripe_count FROM wallet_data.accounts
      WHERE ledger_id = $1 AND address = ANY ($2) AND stripe = 0 AND stripe_count > 1 ORDER BY address",
     &[INT4OID, TEXTARRAYOID],
+);
+
+// One given stripe, if nobody has locked it and it can give $4: a single probe of the index.
+static TAKE_STRIPE: Statement = Statement::new(
+    concatcp!(
+        "SELECT ",
+        ACCOUNT_COLUMNS,
+        " FROM wallet_data.accounts
+         WHERE ledger_id = $1 AND address = $2 AND stripe = $3
+           AND (minimum_balance IS NULL OR posted - held - minimum_balance >= $4)
+         FOR NO KEY UPDATE SKIP LOCKED"
+    ),
+    &[INT4OID, TEXTOID, INT2OID, NUMERICOID],
 );
 
 // A stripe that nobody has locked and that can give $4; the search begins at another one in each backend.
@@ -144,6 +159,7 @@ pub struct Striped {
     pub address: String,
     pub account_type: Type,
     pub has_floor: bool,
+    pub stripe_count: i16,
 }
 
 /// A hold that expired by itself.
@@ -193,18 +209,26 @@ pub fn striped(session: &Session, ledger_id: i32, addresses: &[&str], look: bool
             address: row.need(0),
             account_type: Type::from_id(row.need(1)),
             has_floor: row.need(2),
+            stripe_count: row.need(3),
         })
         .collect()
 }
 
-/// Locks a stripe that is free and can give `outflow`; never waits.
+/// Locks a stripe that is free and can give `outflow`; never waits. Looks at this backend's own stripe
+/// first, which nobody else uses while there are fewer backends than stripes.
 pub fn free_stripe(
     session: &Session,
     ledger_id: i32,
-    address: &str,
+    striped: &Striped,
     start: i32,
     outflow: Decimal,
 ) -> Option<Account> {
+    let address = striped.address.as_str();
+    let own = i16::try_from(1 + start % i32::from(striped.stripe_count)).expect("at most 256 stripes");
+    let arguments = [ledger_id.into(), address.into(), own.into(), outflow.into()];
+    if let Some(row) = session.run(&TAKE_STRIPE, &arguments).first() {
+        return Some(account(&row));
+    }
     let arguments = [ledger_id.into(), address.into(), start.into(), outflow.into()];
     session.run(&TAKE_FREE_STRIPE, &arguments).first().map(|row| account(&row))
 }

@@ -16,7 +16,7 @@ ROOT=$(dirname "$HERE")
 ROWS=${WL_BENCH_ROWS:-10000000}
 SECONDS_EACH=${WL_BENCH_SECONDS:-4}
 ROUNDS=${WL_BENCH_ROUNDS:-3}
-ONLY=" ${WL_BENCH_ONLY:-1 2 3 4 5 6 7 8} "
+ONLY=" ${WL_BENCH_ONLY:-1 2 3 4 5 6 7 8 9} "
 CLIENTS=16
 PROBE_LINES=1000000
 DB=wl_bench
@@ -216,6 +216,37 @@ if part 8 && part 5; then
     at=$SECONDS
     findings=$(sql -d "$FULL" -c 'SET statement_timeout = 240000' -c "SELECT count(*) FROM wallet_ledger.verify_ledger('bench')") || findings='no result,'
     row "  verify_ledger, $have transfers" "$((SECONDS - at)) s" '' "$findings findings" ''
+fi
+
+if part 9; then
+    body_calls=30 mutation_calls=1000
+    half=$((ROUNDS * body_calls + 20)) singles=$((ROUNDS * mutation_calls * 2 + 200))
+    bodies=$((2 * half))
+    note "staging $bodies webhooks of 200 lines and $singles mutations for 100,000 intents"
+    script -d "$DB" -v "bodies=$bodies" -v "singles=$singles" -f "$HERE/sql/intake.sql"
+    bench "$DB" webhook 1 -t 20 -D next=bench.next_body >/dev/null
+    bench "$DB" webhook 1 -t 20 -D next=bench.next_platform_body >/dev/null
+    bench "$DB" mutation 1 -t 200 >/dev/null
+    sql -d "$DB" -c 'ANALYZE wallet_data.mutations, wallet_data.intents'
+    arm webhook "$DB" webhook 1 -t $body_calls -D next=bench.next_body
+    arm items "$DB" webhook_items 1 -D "first=$((half + 1))" -D "last=$bodies" -t $body_calls
+    measure webhook items
+    pair '9 receive_webhook, 200 lines matched, lines' webhook items '>= 0.4' 200 /s 'post_transfers, 200 items'
+    arm webhook "$DB" webhook 1 -t $body_calls -D next=bench.next_platform_body
+    arm items "$DB" webhook_items 1 -D first=1 -D "last=$half" -t $body_calls
+    measure webhook items
+    pair '9 the same, unique codes apart, transfers' webhook items '>= 0.4' 400 /s 'post_transfers, 400 items'
+    arm mutation "$DB" mutation 1 -t $mutation_calls
+    arm transfer "$DB" mutation_transfer 1 -D bank=banks:intake -D "singles=$singles" -t $mutation_calls
+    measure mutation transfer
+    pair '9 match_mutation, single calls, 1 client' mutation transfer '>= 0.4' 1 /s 'post_transfer'
+    arm mutation "$DB" mutation 2 -t $((mutation_calls / 2))
+    arm transfer "$DB" mutation_transfer 2 -D bank=banks:intake -D "singles=$singles" -t $((mutation_calls / 2))
+    measure mutation transfer
+    pair '9 match_mutation, single calls, 2 clients' mutation transfer '>= 0.4' 1 /s 'post_transfer'
+    matched=$(sql -d "$DB" -c "SELECT count(*) FROM wallet_data.mutations WHERE state_id = 1")
+    wrong=$(sql -d "$DB" -c "SELECT count(*) FROM wallet_data.mutations WHERE state_id <> 1")
+    row '  mutations matched, and not' "$matched" "$wrong not matched" '' ''
 fi
 
 {

@@ -1,4 +1,4 @@
--- One order of a marketplace, from the customer's top-up to the merchant's payout, in rupiah.
+-- Money comes in by bank transfer and pays one order of a marketplace, down to the merchant's payout, in rupiah.
 -- `make demo` runs it in a fresh database of a private server; psql -f runs it in yours.
 
 \set ECHO none
@@ -28,8 +28,11 @@ SELECT clock_timestamp() AS started \gset
 \set ECHO queries
 SELECT ledger, currency, timezone FROM wallet_ledger.create_ledger('marketplace');
 
-SELECT account, type, available
-FROM wallet_ledger.create_account('banks:bca:1234567890', 'asset', minimum_balance => 0);
+SELECT account, provider, account_number, opening_balance
+FROM wallet_ledger.register_bank_account('banks:bca:235264741', 'moota', 'VLagzqBj42D', '235264741', 'BCA', 1000000);
+
+SELECT account, provider, account_number, opening_balance
+FROM wallet_ledger.register_bank_account('banks:bri:77777', 'snap', bank => 'BRI', opening_balance => 0);
 
 SELECT account, type, minimum_balance FROM wallet_ledger.open_wallet('customer-7');
 
@@ -44,17 +47,60 @@ SELECT account, type FROM wallet_ledger.create_account('platform:revenue:commiss
 
 \set ECHO none
 \echo
-\echo '=== 3. The customer tops up 500,000. The gateway sends its notification twice. ============'
-\echo '    Same idempotency key, same request: the money is credited once, the answer is the same.'
+\echo '=== 3. Moota reports a transfer: a published body, with its published signature. =========='
+\echo '    The signature is checked over the raw body. Nobody was expected to pay 100,123, so the'
+\echo '    money is in the books, in suspense. Moota sends it again: the first answer. A forged'
+\echo '    signature: refused and written down.'
+\echo
+-- In production: as a bound parameter, on a connection that does not log it (docs/webhooks.md).
+SELECT count(wallet_ledger.set_webhook_secret('moota', 'FcZnoVBN')) AS secrets \gset
+SELECT count(wallet_ledger.set_webhook_secret('snap', 'testsecret')) AS secrets \gset
+\set moota_body '[{"account_number":"235264741","date":"2021-10-05 10:25:16","description":"buy other food","note":"","amount":100123,"type":"CR","balance":0,"updated_at":"2021-10-05 10:25:16","created_at":"2021-10-05 10:25:16","mutation_id":"aolk4PekJxM","token":"aolk4PekJxM","bank_id":"VLagzqBj42D","taggings":[],"bank":{"corporate_id":null,"username":"cartwright.dena","atas_nama":"Moota","balance":"100123.00","account_number":"235264741","bank_type":"bca","login_retry":0,"date_from":"2021-09-24 00:00:00","date_to":"2021-09-24 00:00:00","meta":null,"interval_refresh":15,"next_queue":"2021-09-24 11:16:57","is_active":true,"in_queue":0,"in_progress":0,"recurred_at":"2021-09-25 11:01:57","created_at":"2021-09-24 11:01:57","token":"VLagzqBj42D","bank_id":"VLagzqBj42D","label":"BCA","last_update":"2021-09-24T03:46:57.000000Z"}}]'
+\set ECHO queries
+SELECT outcome, http_status, line_count, suspense_count, replayed
+FROM wallet_ledger.receive_webhook('moota',
+    '{"Signature": "48fd0e1eecf65f66196aa1e37a68b0139f8cf29bc5788dd63be6a6b5057cf166"}', :'moota_body');
+
+SELECT outcome, http_status, line_count, suspense_count, replayed
+FROM wallet_ledger.receive_webhook('moota',
+    '{"signature": "48fd0e1eecf65f66196aa1e37a68b0139f8cf29bc5788dd63be6a6b5057cf166"}', :'moota_body');
+
+SELECT outcome, http_status, reason
+FROM wallet_ledger.receive_webhook('moota', '{"Signature": "00"}', :'moota_body');
+
+\set ECHO none
+\echo '    The finance office finds it in the work list and gives it to the customer who asks for it.'
 \echo
 \set ECHO queries
-SELECT credit_account, amount, credit_balance, replayed
-FROM wallet_ledger.post_transfer('banks:bca:1234567890', 'wallets:customer-7', 500000, 'topup',
-                                 idempotency_key => 'gateway:TX-20251121-0001');
+SELECT bank_account, status, amount, booked_on, description FROM wallet_ledger.mutations_to_review;
 
-SELECT credit_account, amount, credit_balance, replayed
-FROM wallet_ledger.post_transfer('banks:bca:1234567890', 'wallets:customer-7', 500000, 'topup',
-                                 idempotency_key => 'gateway:TX-20251121-0001');
+SELECT status, amount, account
+FROM wallet_ledger.assign_mutation((SELECT id FROM wallet_ledger.mutations_to_review),
+                                   'wallets:customer-7', 'customer sent the receipt', 'topup');
+
+\set ECHO none
+\echo
+\echo '    The next top-ups are expected: an intent says what to transfer, to the rupiah, so that the'
+\echo '    transfer finds its owner by itself; or a virtual account number does.'
+\echo
+\set ECHO queries
+SELECT purpose, amount, unique_code BETWEEN 1 AND 999 AS has_code, total = amount + unique_code AS total_is_their_sum,
+       status
+FROM wallet_ledger.create_intent('topup', 'wallets:customer-7', 400000, 'banks:bca:235264741', 'topup-18',
+                                 idempotency_key => 'topup-18');
+
+SELECT purpose, method, number, total, status
+FROM wallet_ledger.create_intent('topup', 'wallets:customer-7', 50123, 'banks:bri:77777', 'topup-19',
+                                 method => 'virtual_account', number => '   777770000000000123');
+
+SELECT outcome, http_status, response_code, matched_count
+FROM wallet_ledger.receive_webhook('snap',
+    '{":path": "/snap/v1.0/transfer-va/notify-payment-intrabank", "Authorization": "Bearer testtoken",
+      "X-TIMESTAMP": "2026-01-01T10:00:05+07:00",
+      "X-SIGNATURE": "aOt/r+VN10WMUxtZIYNaR+6bzRBdD0qe9Q83tY+78MnqT3hmM2UJ+qrIHpfNWxcWbsTNeeRQ/ovCvi0wd3TIIA=="}',
+    '{"partnerServiceId":"   77777","customerNo":"0000000000123","virtualAccountNo":"   777770000000000123","paymentRequestId":"20260101000001","trxDateTime":"2026-01-01T10:00:00+07:00","additionalInfo":{"idApp":"TEST","passApp":"TEST","paymentAmount":"50123.00","terminalId":"1","bankId":"002"}}');
+
+SELECT purpose, method, amount, paid_amount, status FROM wallet_ledger.intents ORDER BY reference;
 
 \set ECHO none
 \echo
@@ -101,7 +147,7 @@ FROM wallet_ledger.post_transfers('[
 \echo
 \set ECHO queries
 SELECT account, amount, status, held, available
-FROM wallet_ledger.hold_funds('wallets:merchant-5', 50000, destination => 'banks:bca:1234567890',
+FROM wallet_ledger.hold_funds('wallets:merchant-5', 50000, destination => 'banks:bca:235264741',
                               kind => 'payout', reference => 'payout-17',
                               idempotency_key => 'payout-17:request');
 
@@ -154,6 +200,13 @@ GROUP BY ROLLUP (b.account) ORDER BY b.account NULLS LAST;
 \pset footer on
 \set ECHO queries
 SELECT * FROM wallet_ledger.verify_ledger();
+
+\set ECHO none
+\echo '    The bank''s accounts, day by day: opening + mutations = books. (Nobody reported a balance.)'
+\echo
+\set ECHO queries
+SELECT day, opening_balance, credit_total, debit_total, closing_balance, ledger_balance, is_proved
+FROM wallet_ledger.bank_proof('banks:bca:235264741');
 
 \set ECHO none
 \echo '    And the installation itself:'

@@ -3,7 +3,7 @@
 # out in turn, and the test that is named for it must go red. First all of these tests must be green
 # in the copy as it is.
 #
-#   scripts/mutants.sh                all of them, about half a minute each, and some for the first build
+#   scripts/mutants.sh                all of them, about a minute each, and some for the first build
 #   scripts/mutants.sh no_row_locks   only those
 #
 # The copy and its build live under target/mutants; nothing of the project itself is touched.
@@ -80,38 +80,105 @@ no_unique_keys() {
     replace sql/data/05_idempotency.sql 'PRIMARY KEY (ledger_id, key)' 'PRIMARY KEY (ledger_id, key, created_at)'
     replace src/idempotency/store.rs 'ON CONFLICT (ledger_id, key) DO NOTHING' 'ON CONFLICT DO NOTHING'
 }
+# bank_lock SQL: how a call gets at its bank accounts.
+# shellcheck disable=SC2016 # the $ are SQL's, here and below
+bank_lock() {
+    replace src/bank/account/store.rs 'UPDATE wallet_data.bank_accounts b SET opening_balance = b.opening_balance
+     FROM (SELECT bank_account_id FROM wallet_data.bank_accounts
+           WHERE ledger_id = $1 AND bank_account_id = ANY ($2)
+           ORDER BY bank_account_id FOR NO KEY UPDATE) l
+     WHERE b.ledger_id = $1 AND b.bank_account_id = l.bank_account_id' "$1"
+}
+# shellcheck disable=SC2016
+no_bank_lock() {
+    bank_lock 'SELECT bank_account_id FROM wallet_data.bank_accounts
+     WHERE ledger_id = $1 AND bank_account_id = ANY ($2)'
+}
+# shellcheck disable=SC2016
+no_bank_mark() {
+    bank_lock 'SELECT bank_account_id FROM wallet_data.bank_accounts
+     WHERE ledger_id = $1 AND bank_account_id = ANY ($2) ORDER BY bank_account_id FOR NO KEY UPDATE'
+}
+no_intent_lock() {
+    replace src/bank/intent/store.rs 'ORDER BY i.intent_id FOR UPDATE OF i' 'ORDER BY i.intent_id'
+}
+no_code_key() {
+    replace sql/data/08_bank.sql 'PRIMARY KEY (ledger_id, bank_account_id, total)' \
+        'PRIMARY KEY (ledger_id, bank_account_id, total, intent_id)'
+}
+# shellcheck disable=SC2016
+no_code_condition() {
+    replace src/bank/intent/store/codes.rs 'total = $3 AND free_at <= $6' 'total = $3 AND $6 IS NOT NULL'
+}
+# shellcheck disable=SC2016
+no_rest_after_a_late_payment() {
+    replace src/bank/intent/store.rs 'RETURNING i.expires_at < $2 AND' 'RETURNING i.expires_at IS NULL AND'
+}
+no_mutation_ids() {
+    replace sql/data/08_bank.sql 'CREATE UNIQUE INDEX mutations_provider_id' 'CREATE INDEX mutations_provider_id'
+}
+one_intent_twice() {
+    replace sql/data/08_bank.sql 'CREATE UNIQUE INDEX mutations_intent' 'CREATE INDEX mutations_intent'
+}
+any_signature() {
+    replace src/bank/webhook/rules/signature.rs 'Ok(_) => Verdict::Invalid("signature_mismatch")' \
+        'Ok(_) => Verdict::Valid'
+}
+no_webhook_digest() {
+    replace sql/data/08_bank.sql 'CREATE UNIQUE INDEX webhooks_body' 'CREATE INDEX webhooks_body'
+}
 MUTANTS="
-no_row_locks                  row_locks_make_the_second_debit_see_the_first
-no_floor_rule                 rules_refuse_an_overdraft_before_the_check_has_to
-no_floor_check                floor_check_refuses_what_the_rules_let_through
-no_floor_at_all               rules_refuse_an_overdraft_before_the_check_has_to
-no_version_indexes            version_indexes_refuse_a_repeated_version
-no_locks_and_no_version_check a_credit_and_a_debit_at_once_both_count
-no_append_only_guard          append_only_guard_refuses_even_a_superuser
-guard_not_always              append_only_guard_refuses_even_a_superuser
-no_unique_keys                simultaneous_calls_with_one_key_have_one_effect
+no_row_locks                  guards row_locks_make_the_second_debit_see_the_first
+no_floor_rule                 guards rules_refuse_an_overdraft_before_the_check_has_to
+no_floor_check                guards floor_check_refuses_what_the_rules_let_through
+no_floor_at_all               guards rules_refuse_an_overdraft_before_the_check_has_to
+no_version_indexes            guards version_indexes_refuse_a_repeated_version
+no_locks_and_no_version_check guards a_credit_and_a_debit_at_once_both_count
+no_append_only_guard          guards append_only_guard_refuses_even_a_superuser
+guard_not_always              guards append_only_guard_refuses_even_a_superuser
+no_unique_keys                guards simultaneous_calls_with_one_key_have_one_effect
+no_bank_lock                  bank_races batches::webhooks_that_overlap_take_each_movement_in_once
+no_bank_mark                  bank_races snapshots::what_an_old_snapshot_cannot_see_is_not_taken_for_new
+no_intent_lock                isolation specs
+no_code_key                   bank_races codes::nine_hundred_and_ninety_nine_at_once_have_different_codes
+no_code_condition             bank_races codes::the_last_codes_go_to_as_many_as_there_are
+no_rest_after_a_late_payment  bank_races codes::a_total_rests_from_its_payment_also_when_that_comes_late
+no_mutation_ids               bank_guards unique_indexes_refuse_a_second_one
+one_intent_twice              bank_guards unique_indexes_refuse_a_second_one
+any_signature                 bank_guards a_forged_webhook_is_refused_and_leaves_nothing
+no_webhook_digest             bank_races batches::fifty_deliveries_of_one_webhook_are_one
 "
 
-run_tests() {
-    local name=$1
-    shift
-    (cd "$tree" && scripts/build.sh) >"$log/$name.build" 2>&1 || die "$name does not build: see $log/$name.build"
-    (cd "$tree" && WL_NO_BUILD=1 WL_CLUSTER=mutants scripts/test.sh --test guards -- "$@") >"$log/$name" 2>&1
+build() {
+    (cd "$tree" && scripts/build.sh) >"$log/$1.build" 2>&1 || die "$1 does not build: see $log/$1.build"
 }
+
+# run_test NAME BINARY TEST: runs one test, and adds to the log of that name.
+run_test() {
+    (cd "$tree" && WL_NO_BUILD=1 WL_CLUSTER=mutants scripts/test.sh --test "$2" -- --exact "$3") \
+        >>"$log/$1" 2>&1 </dev/null
+}
+
+is_wanted() { [ ${#wanted[@]} -eq 0 ] || [[ " ${wanted[*]} " == *" $1 "* ]]; }
 
 wanted=("$@")
 copy_project
 note "the copy as it is"
-run_tests as_it_is || die "the guards' tests are not green to begin with: see $log/as_it_is"
+build as_it_is
+while read -r mutant binary test; do
+    is_wanted "$mutant" && [ -n "$mutant" ] || continue
+    run_test as_it_is "$binary" "$test" ||
+        die "$test of $binary is not green to begin with: see $log/as_it_is"
+done <<<"$MUTANTS"
 
 failures=0
 results=()
-while read -r mutant test; do
-    [ -n "$mutant" ] || continue
-    [ ${#wanted[@]} -eq 0 ] || [[ " ${wanted[*]} " == *" $mutant "* ]] || continue
+while read -r mutant binary test; do
+    is_wanted "$mutant" && [ -n "$mutant" ] || continue
     note "$mutant"
     "$mutant"
-    if run_tests "$mutant" --exact "$test"; then
+    build "$mutant"
+    if run_test "$mutant" "$binary" "$test"; then
         result="GREEN: nothing noticed"
         failures=$((failures + 1))
     elif grep -q "^test $test \.\.\. FAILED" "$log/$mutant"; then
@@ -120,7 +187,7 @@ while read -r mutant test; do
         result="did not run: see $log/$mutant"
         failures=$((failures + 1))
     fi
-    results+=("$(printf '%-30s %-52s %s' "$mutant" "$test" "$result")")
+    results+=("$(printf '%-30s %-11s %-68s %s' "$mutant" "$binary" "$test" "$result")")
     restore
 done <<<"$MUTANTS"
 

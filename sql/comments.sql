@@ -38,6 +38,12 @@ COMMENT ON FUNCTION wallet_ledger.close_account IS
 COMMENT ON FUNCTION wallet_ledger.reopen_account IS
     'Opens a closed account again. reason: for the event account.reopened.';
 
+-- Settings
+COMMENT ON FUNCTION wallet_ledger.set_setting IS
+    'Changes a setting of a ledger from a moment on; what was done under the old value stays. setting: its name, see list_settings(); value: as text: an amount, a length of time such as 48 hours or PT48H, a word or an account address; effective_from: from when on it counts, not in the past, NULL is now; reason: for the history in the view settings. The same value from the same moment again changes nothing.';
+COMMENT ON FUNCTION wallet_ledger.list_settings IS
+    'Every setting of a ledger with the value that counts at a moment, its default, unit and meaning, and since when, by whom and why it was set. at: the moment, NULL is now.';
+
 -- Posting
 COMMENT ON FUNCTION wallet_ledger.post_transfer IS
     'Moves money from the debit account to the credit account, in the caller''s transaction. amount: above zero, in the currency''s decimals; kind: what it is for, one of the view kinds; idempotency_key: the caller''s name for this intention: the same request again returns the first result with replayed set; reference, description, metadata: the caller''s own words; effective_at: when it counts, now by default, not inside a closed period; expected_version: refuse unless the debit account is at this version. Returns the transfer with the balances and versions that it left behind.';
@@ -75,3 +81,49 @@ COMMENT ON FUNCTION wallet_ledger.poll_events IS
     'Reads events in order, from behind the cursor. after: the cursor of the last row that was processed, NULL begins at the beginning; max_count: 1 to 10,000. Rows of transactions that are still running hold the cursor back and are never skipped.';
 COMMENT ON FUNCTION wallet_ledger.poll_transfers IS
     'Reads transfers in order, from behind the cursor, with the guarantee of poll_events.';
+
+-- Money in: bank accounts and intents
+COMMENT ON FUNCTION wallet_ledger.register_bank_account IS
+    'Ties an account at a bank or a gateway to an asset account of the books. account: such as banks:bca:1234567890, created where it is missing; provider: who reports its mutations: moota, midtrans, xendit, snap or statement; provider_bank_id: the provider''s id of it; account_number: compared by its digits; opening_balance: what the bank had before the first mutation, posted from equity:opening_balances where the account has no postings yet; opened_on: the bank''s day at whose beginning it had that, NULL is before everything that is reported; suspense_account, outgoing_account: <account>:suspense and <account>:outgoing by default. The same call again returns the one that is there.';
+COMMENT ON FUNCTION wallet_ledger.create_intent IS
+    'Expects a payment, and says by what it will be known. purpose: topup, order, subscription or other; credit_account: whom the money is for; amount: what is to arrive there; bank_account: where the payer pays to; reference: the application''s own name for it; expires_in: how long it stays open; method: transfer (known by its total, the amount and a unique code of 1 to 999), virtual_account or gateway (known by number); payer_name: helps a person to find the payment. Returns the intent; total is what the payer must transfer.';
+COMMENT ON FUNCTION wallet_ledger.cancel_intent IS
+    'Closes a live intent that is not wanted any more. reason: kept with who did it. A transfer that comes nevertheless goes to review.';
+COMMENT ON FUNCTION wallet_ledger.expire_intents IS
+    'Writes down intents whose time is over; they count as expired without it. max_count: most intents of one call. Returns how many. Safe to run from anywhere, as often as wanted.';
+COMMENT ON FUNCTION wallet_ledger.submit_payment_proof IS
+    'Records that the payer says to have paid. proof_reference: where the application keeps the file. The intent waits for verify_payment() or reject_payment() and does not expire meanwhile; a matching mutation still pays it.';
+COMMENT ON FUNCTION wallet_ledger.reject_payment IS
+    'Rejects the proof of a payment that is pending_verification. reason: for the payer, and kept with who did it. Another proof may be sent until the intent expires.';
+
+-- Money in: mutations
+COMMENT ON FUNCTION wallet_ledger.match_mutation IS
+    'Matches one bank mutation and posts it, for a backend that has verified it on its own. mutation: as the provider sends it, a JSON object; provider: moota, midtrans, xendit or snap. Returns what it came to: matched, suspense, review, duplicate or ignored, with intent, transaction and reasons.';
+COMMENT ON FUNCTION wallet_ledger.match_mutation_by_hand IS
+    'Pays an intent with a mutation that waits in suspense or under review, because a person says so. intent_id: neither paid nor cancelled; an expired one too. All of the mutation''s money goes to the intent''s account. reason: kept with who did it.';
+COMMENT ON FUNCTION wallet_ledger.verify_payment IS
+    'Confirms a payment whose payer has sent a proof, against the mutation that brought the money. intent_id: an intent in pending_verification; mutation_id: in suspense or under review; reason: optional, kept with who did it.';
+COMMENT ON FUNCTION wallet_ledger.assign_mutation IS
+    'Gives the money of a mutation to an account without an intent, or says what a debit was for. account: who gets it; reason: kept with who did it; kind: deposit for a credit and fee for a debit by default.';
+COMMENT ON FUNCTION wallet_ledger.unmatch_mutation IS
+    'Takes back what was done with a mutation, with reversing entries: its money waits in suspense again, and the intent that it paid is open again, or expired. reason: kept with who did it.';
+COMMENT ON FUNCTION wallet_ledger.return_mutation IS
+    'Marks the money of a mutation as going back to its sender: from suspense to the outgoing account, where the bank''s debit will meet it. reason: kept with who did it.';
+COMMENT ON FUNCTION wallet_ledger.mark_mutation_duplicate IS
+    'Takes a mutation out of the books because it is another one that was reported twice. original_id: that one, of the same bank account, direction and amount; reason: kept with who did it.';
+
+-- Money in: webhooks
+COMMENT ON FUNCTION wallet_ledger.set_webhook_secret IS
+    'Stores the key that a provider''s webhooks are verified with; nobody can read it back. provider: moota, midtrans, xendit or snap; secret: 6 to 1024 bytes, passed as a parameter on a connection that does not log statements; keep_previous_for: how long the key before stays valid too. Returns until when that is.';
+COMMENT ON FUNCTION wallet_ledger.verify_webhook IS
+    'Whether a webhook comes from who has the secret, judged over the body exactly as given and in constant time. provider: moota, midtrans, xendit or snap; headers: a JSON object, names in any case, for snap also :method and :path; body: byte for byte. Stores nothing.';
+COMMENT ON FUNCTION wallet_ledger.receive_webhook IS
+    'Takes a webhook in: verifies it, stores it once, and matches and posts each of its lines. provider, headers, body: as for verify_webhook; confirmed: the caller has asked the gateway''s own status API. Returns counts and one outcome per line; send http_status back, and for snap response_code. The same body again gets the first answer.';
+COMMENT ON FUNCTION wallet_ledger.reprocess_webhook IS
+    'Works through a stored webhook again: what was rejected then may be understood now. webhook_id: from receive_webhook() or the view webhook_lines. Returns the new outcomes; the stored answer stays the first.';
+
+-- Money in: statements and the proof
+COMMENT ON FUNCTION wallet_ledger.import_statement IS
+    'Imports a bank''s statement: each line is matched and posted as a webhook''s line would be, and what was reported before is recognised. bank_account: a registered one; format: csv:bca, csv:mandiri, csv:bri, csv:bni, csv or mt940; content: the file, up to 8 MiB and 100,000 lines. A file that cannot be read or does not add up is refused as a whole. Returns counts, balances and one outcome per line; the same content again gets the first answer.';
+COMMENT ON FUNCTION wallet_ledger.bank_proof IS
+    'Proves a bank account day by day: opening balance + stored mutations = the books'' balance = the balance that the bank reports, with the differences and, in lines, what explains them. bank_account: a registered one; from, to: days of the bank, both included, NULL is open. One row per day on which there is anything.';

@@ -75,6 +75,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
                                WHEN 'D' THEN ' DISABLED' ELSE ' ENABLE ORIGIN' END
     FROM relations r
     JOIN pg_catalog.pg_trigger t ON t.tgrelid = r.oid AND NOT t.tgisinternal
+    -- Where a DBA is meant to attach it; check_trigger() looks after it.
+    WHERE r.qualified <> 'wallet_data.intents'
+       OR t.tgfoid IS DISTINCT FROM pg_catalog.to_regprocedure('wallet_ledger.update_on_intent()')
     UNION ALL
     SELECT 'rule', r.qualified || ' ' || w.rulename, pg_catalog.pg_get_ruledef(w.oid)
     FROM relations r

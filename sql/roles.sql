@@ -41,6 +41,10 @@ BEGIN
             CONTINUE;
         END IF;
         EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO wallet_owner', function.signature);
+        -- Writes to tables of applications: only whoever owns wallet_data.intents may attach it there.
+        IF function.proname = 'update_on_intent' THEN
+            CONTINUE;
+        END IF;
         EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO wallet_app', function.signature);
         IF function.provolatile IN ('s', 'i') THEN
             EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO wallet_auditor', function.signature);

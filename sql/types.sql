@@ -140,6 +140,21 @@ CREATE TYPE wallet_ledger.statement_line AS (
 COMMENT ON TYPE wallet_ledger.statement_line IS
     'A posting as its account sees it. opening_balance, closing_balance and total_count are those of the window, the same on every line.';
 
+CREATE TYPE wallet_ledger.setting_row AS (
+    ledger         text,
+    setting        text,
+    value          text,
+    default_value  text,
+    unit           text,
+    meaning        text,
+    effective_from timestamptz,
+    set_by         text,
+    reason         text,
+    created_at     timestamptz
+);
+COMMENT ON TYPE wallet_ledger.setting_row IS
+    'A setting with the value that counts. unit: amount, interval, word or account; effective_from and what follows are NULL where the default counts.';
+
 CREATE TYPE wallet_ledger.trigger_finding AS (
     trigger_name text,
     severity     text,
@@ -148,3 +163,153 @@ CREATE TYPE wallet_ledger.trigger_finding AS (
 );
 COMMENT ON TYPE wallet_ledger.trigger_finding IS
     'Something that check_trigger() found: severity is error, warning or note. trigger_name is NULL where it concerns the table.';
+
+CREATE TYPE wallet_ledger.bank_account_row AS (
+    ledger           text,
+    account          text,
+    provider         text,
+    provider_bank_id text,
+    account_number   text,
+    bank             text,
+    holder_name      text,
+    currency         text,
+    opening_balance  numeric,
+    opened_on        date,
+    suspense_account text,
+    outgoing_account text,
+    created_at       timestamptz
+);
+COMMENT ON TYPE wallet_ledger.bank_account_row IS
+    'An account at a bank or a gateway and the accounts of the books that stand for it.';
+
+CREATE TYPE wallet_ledger.intent_row AS (
+    id              uuid,
+    ledger          text,
+    purpose         text,
+    method          text,
+    status          text,
+    credit_account  text,
+    bank_account    text,
+    bank            text,
+    account_number  text,
+    holder_name     text,
+    amount          numeric,
+    unique_code     integer,
+    total           numeric,
+    currency        text,
+    number          text,
+    reference       text,
+    payer_name      text,
+    proof_reference text,
+    reason          text,
+    paid_amount     numeric,
+    mutation_id     uuid,
+    transaction_id  uuid,
+    expires_at      timestamptz,
+    created_at      timestamptz,
+    closed_at       timestamptz,
+    replayed        boolean
+);
+COMMENT ON TYPE wallet_ledger.intent_row IS
+    'An expected payment; total is what the payer must transfer. status: open, pending_verification, rejected, paid, expired or cancelled.';
+
+CREATE TYPE wallet_ledger.mutation_row AS (
+    id                   uuid,
+    ledger               text,
+    bank_account         text,
+    direction            text,
+    status               text,
+    amount               numeric,
+    balance              numeric,
+    occurred_at          timestamptz,
+    booked_on            date,
+    source               text,
+    provider_mutation_id text,
+    description          text,
+    intent_id            uuid,
+    account              text,
+    transaction_id       uuid,
+    original_id          uuid,
+    reasons              text[],
+    created_at           timestamptz
+);
+COMMENT ON TYPE wallet_ledger.mutation_row IS
+    'A movement that a bank reported. status: matched, suspense, review, ignored, assigned, returned or duplicate; transaction_id is the posting that says where its money is.';
+
+CREATE TYPE wallet_ledger.mutation_outcome AS (
+    line                 integer,
+    outcome              text,
+    reasons              text[],
+    message              text,
+    provider_mutation_id text,
+    bank_account         text,
+    direction            text,
+    amount               numeric,
+    occurred_at          timestamptz,
+    mutation_id          uuid,
+    intent_id            uuid,
+    transaction_id       uuid
+);
+COMMENT ON TYPE wallet_ledger.mutation_outcome IS
+    'What a reported line came to: matched, suspense, review, ignored, duplicate, noted or rejected. reasons are tokens; message is for people.';
+
+CREATE TYPE wallet_ledger.webhook_answer AS (
+    webhook_id      uuid,
+    outcome         text,
+    http_status     integer,
+    response_code   text,
+    reason          text,
+    line_count      integer,
+    matched_count   integer,
+    suspense_count  integer,
+    review_count    integer,
+    duplicate_count integer,
+    ignored_count   integer,
+    rejected_count  integer,
+    lines           jsonb,
+    replayed        boolean
+);
+COMMENT ON TYPE wallet_ledger.webhook_answer IS
+    'What a webhook came to: processed or refused, the HTTP status to answer with, for SNAP the response code that the bank expects, and one outcome per line.';
+
+CREATE TYPE wallet_ledger.statement_import AS (
+    statement_id    uuid,
+    line_count      integer,
+    matched_count   integer,
+    suspense_count  integer,
+    review_count    integer,
+    duplicate_count integer,
+    ignored_count   integer,
+    rejected_count  integer,
+    opening_balance numeric,
+    closing_balance numeric,
+    from_day        date,
+    until_day       date,
+    lines           jsonb,
+    replayed        boolean
+);
+COMMENT ON TYPE wallet_ledger.statement_import IS
+    'What an imported statement came to: counts, the balances and the period that it states, and one outcome per line. until_day is the day of the closing balance, where there is one.';
+
+CREATE TYPE wallet_ledger.bank_proof_day AS (
+    day                 date,
+    opening_balance     numeric,
+    credit_total        numeric,
+    debit_total         numeric,
+    mutation_count      integer,
+    closing_balance     numeric,
+    ledger_balance      numeric,
+    reported_balance    numeric,
+    ledger_difference   numeric,
+    reported_difference numeric,
+    is_proved           boolean,
+    lines               jsonb
+);
+COMMENT ON TYPE wallet_ledger.bank_proof_day IS
+    'A day of a bank account: opening balance + mutations = closing balance, what the books and the bank say instead, and in lines what explains a difference. reported_balance is NULL where nobody reports one that can be trusted.';
+
+CREATE TYPE wallet_ledger.webhook_verification AS (
+    valid  boolean,
+    reason text
+);
+COMMENT ON TYPE wallet_ledger.webhook_verification IS 'Whether a webhook is the provider''s; reason is a token where it is not.';

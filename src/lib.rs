@@ -6,6 +6,7 @@
 
 mod account;
 mod address;
+mod bank;
 mod error;
 mod event;
 mod hold;
@@ -18,6 +19,7 @@ mod posting;
 mod reading;
 mod report;
 mod reversal;
+mod setting;
 mod spi;
 mod time;
 mod trigger;
@@ -38,7 +40,11 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     freeze_account, unfreeze_account, close_account, reopen_account,
     post_transfer, post_transfers, preview_transfer, reverse_transfer, reverse_transaction,
     forget_idempotency_keys, hold_funds, capture_hold, release_hold, expire_holds,
-    poll_events, poll_transfers, balance, statement, verify_ledger,
+    poll_events, poll_transfers, balance, statement, verify_ledger, set_setting, list_settings,
+    register_bank_account, create_intent, cancel_intent, expire_intents, submit_payment_proof, reject_payment,
+    match_mutation, match_mutation_by_hand, verify_payment, assign_mutation, unmatch_mutation, return_mutation,
+    mark_mutation_duplicate, set_webhook_secret, verify_webhook, receive_webhook, reprocess_webhook,
+    import_statement, bank_proof,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 

@@ -4,47 +4,82 @@ use crate::error::{Code, LedgerError, Result};
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder};
+use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::panic::AssertUnwindSafe;
 
+/// What PostgreSQL, or code that is not ours, has refused.
+pub struct Refusal {
+    pub sqlstate: String,
+    pub message: String,
+}
+
 /// Runs a flow at the SQL boundary: its refusals become SQL errors, and what PostgreSQL has to abort
 /// becomes `try_again`. Every `#[pg_extern]` function goes through here, and only these do.
 pub fn run<T>(flow: impl FnOnce() -> Result<T>) -> T {
-    let outcome =
-        PgTryBuilder::new(AssertUnwindSafe(flow)).catch_others(|caught| Err(translate(caught))).execute();
+    run_over(flow, |_| None)
+}
+
+/// The same for a flow that also writes to tables which are not the ledger's: what they refuse becomes the
+/// error that `refused` makes of it.
+pub fn run_over<T>(flow: impl FnOnce() -> Result<T>, refused: impl Fn(&Refusal) -> Option<LedgerError>) -> T {
+    let refused = AssertUnwindSafe(refused);
+    let outcome = PgTryBuilder::new(AssertUnwindSafe(flow))
+        .catch_others(move |caught| Err(translate(caught, &*refused)))
+        .execute();
     outcome.unwrap_or_else(|error| raise(error))
 }
 
 /// PostgREST answers 500 to lock timeouts and deadlocks and repeats 40001 in a tight loop, so these
-/// become one 503. Anything that is not named here passes through as it is.
-fn translate(caught: CaughtError) -> LedgerError {
+/// become one 503. An error of ours that comes from a trigger below stays what it is. Anything that is
+/// not named here passes through.
+fn translate(caught: CaughtError, refused: impl Fn(&Refusal) -> Option<LedgerError>) -> LedgerError {
     let (CaughtError::PostgresError(report) | CaughtError::ErrorReport(report)) = &caught else {
         caught.rethrow();
     };
-    let cause = match report.sql_error_code() {
+    let code = report.sql_error_code();
+    let cause = match code {
         PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE => "serialization",
         PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED => "deadlock",
         PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE => "lock_timeout",
-        PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE
-        | PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN
-        | PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME
-            if report.message().contains("wallet_data") || report.message().contains("column") =>
-        {
-            return LedgerError::new(Code::NotInstalled, "the ledger's tables are missing or outdated")
-                .with("cause", report.message());
+        _ => {
+            let refusal = Refusal { sqlstate: decode(code as i32), message: report.message().to_owned() };
+            let known = ours(report.detail(), &refusal.message)
+                .or_else(|| refused(&refusal))
+                .or_else(|| of_our_tables(code, &refusal.message));
+            return known.unwrap_or_else(|| caught.rethrow());
         }
-        PgSqlErrorCode::ERRCODE_CHECK_VIOLATION | PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION => {
-            return LedgerError::new(
-                Code::BooksInconsistent,
-                "a constraint refused what the rules had decided",
-            )
-            .with("cause", report.message());
-        }
-        _ => caught.rethrow(),
     };
     LedgerError::new(Code::TryAgain, format!("PostgreSQL aborted this transaction ({cause})"))
         .with("cause", cause)
+}
+
+/// An error of the vocabulary, as [`raise`] has sent it out: a trigger in between calls us again. pgrx has
+/// lost its SQLSTATE, for it is none of the closed enum.
+fn ours(detail: Option<&str>, message: &str) -> Option<LedgerError> {
+    let detail: Value = serde_json::from_str(detail?).ok()?;
+    Code::from_token(detail["error"].as_str()?)?;
+    Some(LedgerError::from_stored(&json!({ "detail": detail, "message": message })))
+}
+
+/// What our own statements run into where the tables are not as they should be.
+fn of_our_tables(code: PgSqlErrorCode, message: &str) -> Option<LedgerError> {
+    match code {
+        PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE
+        | PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN
+        | PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME
+            if message.contains("wallet_data") || message.contains("column") =>
+        {
+            let error = LedgerError::new(Code::NotInstalled, "the ledger's tables are missing or outdated");
+            Some(error.with("cause", message))
+        }
+        PgSqlErrorCode::ERRCODE_CHECK_VIOLATION | PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION => {
+            let said = "a constraint refused what the rules had decided";
+            Some(LedgerError::new(Code::BooksInconsistent, said).with("cause", message))
+        }
+        _ => None,
+    }
 }
 
 unsafe extern "C-unwind" {
@@ -99,4 +134,9 @@ fn encode(sqlstate: &str) -> c_int {
         .enumerate()
         .map(|(place, byte)| c_int::from(byte.wrapping_sub(b'0') & 0x3F) << (6 * place))
         .sum()
+}
+
+/// The inverse of [`encode`].
+fn decode(code: c_int) -> String {
+    (0..5).map(|place| char::from(b'0' + ((code >> (6 * place)) & 0x3F) as u8)).collect()
 }

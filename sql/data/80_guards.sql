@@ -60,6 +60,11 @@ CREATE OR REPLACE TRIGGER closed_periods_append_only
     FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
 ALTER TABLE wallet_data.closed_periods ENABLE ALWAYS TRIGGER closed_periods_append_only;
 
+CREATE OR REPLACE TRIGGER settings_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_data.settings
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.settings ENABLE ALWAYS TRIGGER settings_append_only;
+
 CREATE OR REPLACE TRIGGER events_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_data.events
     FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();

@@ -20,6 +20,12 @@ SELECT l.name AS ledger, p.closed_until, p.closed_at, p.closed_by
 FROM wallet_data.closed_periods p JOIN wallet_data.ledgers l USING (ledger_id);
 COMMENT ON VIEW wallet_ledger.closed_periods IS 'Who closed the books, when, and up to which moment.';
 
+CREATE OR REPLACE VIEW wallet_ledger.settings WITH (security_invoker = true) AS
+SELECT l.name AS ledger, s.name AS setting, s.value, s.effective_from, s.set_by, s.reason, s.revision, s.created_at
+FROM wallet_data.settings s JOIN wallet_data.ledgers l USING (ledger_id);
+COMMENT ON VIEW wallet_ledger.settings IS
+    'Every change of a ledger''s settings, with the moment from which it counts; of two from the same moment the higher revision. What counts, defaults included, is in list_settings().';
+
 -- A plain account is its own row; a striped one is its root with the sums of its stripes.
 -- An open hold past its expiry counts as released, here as in every decision.
 CREATE OR REPLACE VIEW wallet_ledger.accounts WITH (security_invoker = true) AS

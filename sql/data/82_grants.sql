@@ -7,10 +7,14 @@ GRANT USAGE ON SCHEMA wallet_data TO wallet_app, wallet_auditor;
 REVOKE ALL ON ALL TABLES IN SCHEMA wallet_data FROM PUBLIC;
 GRANT SELECT ON
     wallet_data.currencies, wallet_data.ledgers, wallet_data.closed_periods, wallet_data.kinds,
-    wallet_data.timeline, wallet_data.accounts, wallet_data.account_profiles, wallet_data.transfers,
-    wallet_data.reversal_totals, wallet_data.holds, wallet_data.idempotency_keys, wallet_data.events,
+    wallet_data.settings, wallet_data.timeline, wallet_data.accounts, wallet_data.account_profiles,
+    wallet_data.transfers, wallet_data.reversal_totals, wallet_data.holds, wallet_data.idempotency_keys, wallet_data.events,
+    wallet_data.bank_accounts, wallet_data.intents, wallet_data.intent_codes, wallet_data.mutations,
+    wallet_data.mutation_sightings, wallet_data.payment_actions, wallet_data.webhooks, wallet_data.webhook_lines,
+    wallet_data.webhook_refusals, wallet_data.gateway_payments, wallet_data.bank_statements,
     wallet_data.schema_versions
 TO wallet_app, wallet_auditor;
+-- wallet_data.webhook_secrets is not among them: nobody but wallet_owner reads a secret.
 
 -- Not even their owner may change what is booked; the guards refuse it a second time.
 REVOKE UPDATE, DELETE, TRUNCATE ON wallet_data.transfers FROM wallet_owner;
@@ -19,5 +23,8 @@ REVOKE UPDATE, DELETE, TRUNCATE ON wallet_data.events FROM wallet_owner;
 GRANT SELECT ON
     wallet_ledger.ledgers, wallet_ledger.currencies, wallet_ledger.kinds, wallet_ledger.closed_periods,
     wallet_ledger.accounts, wallet_ledger.transfers, wallet_ledger.entries, wallet_ledger.holds,
-    wallet_ledger.events, wallet_ledger.trial_balance
+    wallet_ledger.events, wallet_ledger.trial_balance, wallet_ledger.settings, wallet_ledger.bank_accounts,
+    wallet_ledger.intents, wallet_ledger.mutations, wallet_ledger.mutations_to_review,
+    wallet_ledger.payment_actions, wallet_ledger.webhooks, wallet_ledger.webhook_lines,
+    wallet_ledger.webhook_refusals, wallet_ledger.gateway_payments, wallet_ledger.bank_statements
 TO wallet_app, wallet_auditor;

@@ -16,8 +16,25 @@ use uuid::Uuid;
 
 /// Writes one event.
 pub fn write(session: &Session, ledger: &Ledger, topic: &str, subject: &str, payload: Value) {
-    let event = store::Event { id: Uuid::now_v7(), topic, subject, payload };
+    let event = store::Event { id: Uuid::now_v7(), topic, subject, payload: &payload };
     store::insert(session, ledger.id, &event, ledger::position(session), ledger::now());
+    notify(session, ledger);
+}
+
+/// Writes many events at once: topic, subject, payload.
+pub fn write_many(session: &Session, ledger: &Ledger, events: Vec<(&str, String, Value)>) {
+    if events.is_empty() {
+        return;
+    }
+    let events: Vec<store::Event> = events
+        .iter()
+        .map(|(topic, subject, payload)| store::Event { id: Uuid::now_v7(), topic, subject, payload })
+        .collect();
+    store::insert_many(session, ledger.id, &events, ledger::position(session), ledger::now());
+    notify(session, ledger);
+}
+
+fn notify(session: &Session, ledger: &Ledger) {
     if let Some(channel) = settings::notify_channel() {
         ledger::store::notify(session, &channel, &ledger.name);
     }

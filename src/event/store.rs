@@ -1,5 +1,6 @@
 //! SQL of the events outbox and of the two logs that consumers poll.
 
+use crate::spi::batch::{Batch, Column};
 use crate::spi::{Argument, Row, Session, Statement};
 use pgrx::pg_sys::{INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use serde_json::Value;
@@ -9,6 +10,15 @@ static INSERT: Statement = Statement::new(
     "INSERT INTO wallet_data.events (ledger_id, event_id, position, created_at, topic, subject, payload)
      VALUES ($1, $2, $3, $4, $5, $6, $7)",
     &[INT4OID, UUIDOID, INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, JSONBOID],
+);
+
+const COLUMNS: &[Column] =
+    &[(c"event_id", UUIDOID), (c"topic", TEXTOID), (c"subject", TEXTOID), (c"payload", JSONBOID)];
+
+static INSERT_MANY: Statement = Statement::new(
+    "INSERT INTO wallet_data.events (ledger_id, event_id, position, created_at, topic, subject, payload)
+     SELECT $1, event_id, $2, $3, topic, subject, payload FROM wallet_events",
+    &[INT4OID, INT8OID, TIMESTAMPTZOID],
 );
 
 // Every transaction below the snapshot's xmin has ended, so nothing can appear behind the cursor.
@@ -41,7 +51,7 @@ pub struct Event<'a> {
     pub id: Uuid,
     pub topic: &'a str,
     pub subject: &'a str,
-    pub payload: Value,
+    pub payload: &'a Value,
 }
 
 /// Where a consumer stands: the last row that it has seen.
@@ -59,9 +69,24 @@ pub fn insert(session: &Session, ledger_id: i32, event: &Event, position: i64, n
         now.into(),
         event.topic.into(),
         event.subject.into(),
-        Argument::json(&event.payload),
+        Argument::json(event.payload),
     ];
     session.run(&INSERT, &arguments);
+}
+
+/// Writes events: one INSERT, however many.
+pub fn insert_many(session: &Session, ledger_id: i32, events: &[Event], position: i64, now: i64) {
+    let mut batch = Batch::new(c"wallet_events", COLUMNS);
+    for event in events {
+        batch.push(&[
+            event.id.into(),
+            event.topic.into(),
+            event.subject.into(),
+            Argument::json(event.payload),
+        ]);
+    }
+    let _registered = batch.register();
+    session.run(&INSERT_MANY, &[ledger_id.into(), position.into(), now.into()]);
 }
 
 /// The oldest transaction that may still be running, as this snapshot sees it.

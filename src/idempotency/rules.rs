@@ -19,6 +19,7 @@ pub enum Operation {
     HoldFunds = 5,
     CaptureHold = 6,
     ReleaseHold = 7,
+    CreateIntent = 8,
 }
 
 impl Operation {
@@ -31,6 +32,7 @@ impl Operation {
             5 => "hold_funds",
             6 => "capture_hold",
             7 => "release_hold",
+            8 => "create_intent",
             _ => "another operation",
         }
     }

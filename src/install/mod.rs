@@ -21,6 +21,8 @@ const TABLES: &[&str] = &[
     include_str!("../../sql/data/04_holds.sql"),
     include_str!("../../sql/data/05_idempotency.sql"),
     include_str!("../../sql/data/06_events.sql"),
+    include_str!("../../sql/data/07_settings.sql"),
+    include_str!("../../sql/data/08_bank.sql"),
 ];
 
 /// Every version of the data schema and what it takes to get there from the one before. Released
@@ -30,7 +32,9 @@ const MIGRATIONS: &[(i32, &[&str])] = &[(1, TABLES)];
 /// What every installation ends with, whatever it began with.
 const OBJECTS: &[&str] = &[
     include_str!("../../sql/data/80_guards.sql"),
+    include_str!("../../sql/data/80_guards_bank.sql"),
     include_str!("../../sql/data/81_views.sql"),
+    include_str!("../../sql/data/81_views_bank.sql"),
     include_str!("../../sql/data/82_grants.sql"),
 ];
 

@@ -120,7 +120,7 @@ fn close_period(ledger: Option<&str>, until: Option<Timestamp>) -> LedgerRow {
         let ledger = resolve(&session, ledger)?;
         let until = until.ok_or_else(|| missing("until"))?.0;
         let before = definition(&session, ledger.id)?.closed_until;
-        let closed = close(&session, &ledger, until, &session_user())?;
+        let closed = close(&session, &ledger, until, &super::settings::session_user())?;
         if before != Some(closed) {
             let payload = json!({ "closed_until": time::to_text(closed) });
             event::write(&session, &ledger, "period.closed", &ledger.name, payload);
@@ -132,13 +132,4 @@ fn close_period(ledger: Option<&str>, until: Option<Timestamp>) -> LedgerRow {
 fn definition(session: &Session, ledger_id: i32) -> Result<Definition> {
     store::definition(session, ledger_id)
         .ok_or_else(|| LedgerError::new(Code::LedgerNotFound, "the ledger is gone"))
-}
-
-/// Who is logged in: the definer's role would say nothing.
-fn session_user() -> String {
-    // SAFETY: the session user always exists; the name is PostgreSQL's string.
-    unsafe {
-        let name = pgrx::pg_sys::GetUserNameFromId(pgrx::pg_sys::GetSessionUserId(), true);
-        if name.is_null() { String::new() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
-    }
 }

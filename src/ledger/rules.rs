@@ -26,6 +26,9 @@ pub const BUILT_IN_KINDS: &[(i16, &str)] = &[
     (20, "tax"),
     (21, "opening"),
     (22, "capture"),
+    (23, "suspense"),
+    (24, "unique_code"),
+    (25, "return"),
     (REVERSAL, "reversal"),
     (REBALANCE, "rebalance"),
 ];

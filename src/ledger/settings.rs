@@ -5,6 +5,7 @@ use pgrx::pg_sys;
 use std::ffi::{CStr, CString};
 
 static LEDGER: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static ACTOR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static NOTIFY_CHANNEL: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// Registers the settings. Called once, from _PG_init.
@@ -14,6 +15,14 @@ pub fn register() {
         c"The ledger that calls mean which do not name one.",
         c"Overrides the JWT claim 'ledger'. Behind a pooler, set it per transaction.",
         &LEDGER,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"wallet_ledger.actor",
+        c"The person on whose behalf calls are made, for the audit.",
+        c"Overrides the JWT claim 'sub'. Behind a pooler, set it per transaction.",
+        &ACTOR,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -46,6 +55,29 @@ pub fn notify_channel() -> Option<String> {
 /// The claim `ledger` of PostgREST's `request.jwt.claims`. After a transaction PostgREST leaves an
 /// empty string behind, and any session can set the parameter: it only chooses a default here.
 pub fn ledger_claim() -> Option<String> {
+    claim("ledger")
+}
+
+/// Who acts, for the audit: `wallet_ledger.actor`, else the JWT claim `sub`, else who is logged in. The
+/// first two are the caller's word.
+pub fn actor() -> String {
+    const BYTES_MAX: usize = 255;
+    let mut actor = text(&ACTOR).or_else(|| claim("sub")).unwrap_or_else(session_user);
+    let end = (0..=BYTES_MAX.min(actor.len())).rev().find(|end| actor.is_char_boundary(*end)).unwrap_or(0);
+    actor.truncate(end);
+    actor
+}
+
+/// Who is logged in: the definer's role would say nothing.
+pub fn session_user() -> String {
+    // SAFETY: the session user always exists; the name is PostgreSQL's string.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), true);
+        if name.is_null() { String::new() } else { CStr::from_ptr(name).to_string_lossy().into_owned() }
+    }
+}
+
+fn claim(name: &str) -> Option<String> {
     // SAFETY: missing_ok returns NULL for an unknown parameter; the string is PostgreSQL's.
     let claims = unsafe {
         let value = pg_sys::GetConfigOption(c"request.jwt.claims".as_ptr(), true, false);
@@ -55,5 +87,6 @@ pub fn ledger_claim() -> Option<String> {
         CStr::from_ptr(value).to_str().ok()?
     };
     let claims: serde_json::Value = serde_json::from_str(claims).ok()?;
-    Some(claims.get("ledger")?.as_str()?.to_owned())
+    let value = claims.get(name)?.as_str()?;
+    (!value.is_empty()).then(|| value.to_owned())
 }

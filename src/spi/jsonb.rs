@@ -36,6 +36,20 @@ impl Document {
         &self.0
     }
 
+    /// The value as JSON text. Numbers keep all of their digits, which a parser into floats would not.
+    pub fn to_text(&self) -> String {
+        // SAFETY: the datum is a jsonb that `to_datum` has just made; the text is PostgreSQL's own.
+        unsafe {
+            let jsonb = self.to_datum().cast_mut_ptr::<pg_sys::Jsonb>();
+            let size = i32::try_from(self.0.len()).unwrap_or(i32::MAX);
+            let text = pg_sys::JsonbToCString(std::ptr::null_mut(), &raw mut (*jsonb).root, size);
+            let owned = std::ffi::CStr::from_ptr(text).to_string_lossy().into_owned();
+            pg_sys::pfree(text.cast());
+            pg_sys::pfree(jsonb.cast());
+            owned
+        }
+    }
+
     pub fn to_datum(&self) -> pg_sys::Datum {
         let size = self.0.len() + 4;
         // SAFETY: palloc returns `size` writable bytes; jsonb is a varlena with a four-byte header.

@@ -10,19 +10,24 @@
 //! * Every value read is copied out, so nothing outlives the session.
 //! * SQL names are schema-qualified: functions run with `search_path = pg_catalog, pg_temp`.
 
+mod argument;
 pub mod batch;
 pub mod face;
+pub mod identity;
 pub mod jsonb;
 pub mod numeric;
+pub mod settings;
 pub mod table;
 
+pub use argument::Argument;
+
 use crate::money::Number;
+use pgrx::FromDatum;
 use pgrx::pg_sys;
-use pgrx::{FromDatum, IntoDatum};
 use rust_decimal::Decimal;
 use std::ffi::CString;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use uuid::Uuid;
 
 /// One SQL statement, prepared at its first use and kept.
@@ -33,6 +38,7 @@ pub struct Statement {
     uses: AtomicU32,
     /// How many executions are under way: more than one where a trigger of the user's calls us again.
     running: AtomicU32,
+    renewal: AtomicBool,
 }
 
 impl Statement {
@@ -43,17 +49,26 @@ impl Statement {
             plan: AtomicPtr::new(std::ptr::null_mut()),
             uses: AtomicU32::new(0),
             running: AtomicU32::new(0),
+            renewal: AtomicBool::new(false),
         }
+    }
+
+    /// Has the plan made anew at the next use. For a call with so many rows that planning is nothing beside
+    /// it, and a plan from the days of an empty table would be its ruin.
+    pub fn renew(&self) {
+        self.renewal.store(true, Ordering::Relaxed);
     }
 
     /// The kept plan. PostgreSQL itself revalidates it after a change of schema or role.
     ///
     /// It does not when a table grows: a plan from the days of an empty table would scan it whole until
-    /// the next ANALYZE. So the plan is made anew at the 16th, 64th, 256th … use.
+    /// the next ANALYZE. So the plan is made anew at the 2nd, 4th, 16th, 64th, 256th … use.
     fn plan(&self) -> pg_sys::SPIPlanPtr {
         let uses = self.uses.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let kept = self.plan.load(Ordering::Relaxed);
-        let is_due = uses >= 16 && uses.is_power_of_two() && uses.trailing_zeros().is_multiple_of(2);
+        let is_due =
+            uses == 2 || uses >= 4 && uses.is_power_of_two() && uses.trailing_zeros().is_multiple_of(2);
+        let is_due = self.renewal.swap(false, Ordering::Relaxed) || is_due;
         let may_replace = is_due && self.running.load(Ordering::Relaxed) == 0;
         if !kept.is_null() && !may_replace {
             return kept;
@@ -136,12 +151,24 @@ impl Session {
         assert!(status >= 0, "SPI_execute failed with {status}");
     }
 
+    /// Runs a statement that may write, whose text is made for this one time.
+    pub fn run_once(&self, sql: &str, parameters: &[pg_sys::Oid], arguments: &[Argument]) {
+        let text = CString::new(sql).expect("SQL text has no NUL byte");
+        let mut oids = parameters.to_vec();
+        let count = i32::try_from(oids.len()).expect("a statement has few parameters");
+        let (mut values, nulls) = split(arguments);
+        // SAFETY: as in `prepare` and `execute`.
+        let status = unsafe {
+            let (oids, values) = (oids.as_mut_ptr(), values.as_mut_ptr());
+            pg_sys::SPI_execute_with_args(text.as_ptr(), count, oids, values, nulls.as_ptr(), false, 0)
+        };
+        assert!(status >= 0, "SPI_execute_with_args failed with {status}");
+    }
+
     fn execute(&self, statement: &Statement, arguments: &[Argument], read_only: bool) -> Rows<'_> {
         let plan = statement.plan();
         let _running = Running::new(&statement.running);
-        let mut values: Vec<pg_sys::Datum> = arguments.iter().map(|argument| argument.datum).collect();
-        let nulls: Vec<std::ffi::c_char> =
-            arguments.iter().map(|argument| if argument.null { b'n' } else { b' ' } as _).collect();
+        let (mut values, nulls) = split(arguments);
         // SAFETY: one value and one null flag per parameter; errors arrive as Rust panics.
         let status =
             unsafe { pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), read_only, 0) };
@@ -153,6 +180,14 @@ impl Session {
     }
 }
 
+/// The arguments as SPI takes them.
+fn split(arguments: &[Argument]) -> (Vec<pg_sys::Datum>, Vec<std::ffi::c_char>) {
+    arguments
+        .iter()
+        .map(|argument| (argument.datum, if argument.null { b'n' } else { b' ' } as std::ffi::c_char))
+        .unzip()
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         // While an error unwinds, PostgreSQL's own abort cleans the SPI stack.
@@ -160,113 +195,6 @@ impl Drop for Session {
             // SAFETY: connected by `connect` and not finished since.
             unsafe { pg_sys::SPI_finish() };
         }
-    }
-}
-
-/// One parameter of a statement.
-#[derive(Clone, Copy)]
-pub struct Argument {
-    datum: pg_sys::Datum,
-    null: bool,
-}
-
-impl Argument {
-    pub fn datum(datum: Option<pg_sys::Datum>) -> Self {
-        Self { datum: datum.unwrap_or(pg_sys::Datum::null()), null: datum.is_none() }
-    }
-
-    pub fn bytes(value: &[u8]) -> Self {
-        Self::datum(value.into_datum())
-    }
-
-    pub fn texts<'a>(values: impl Iterator<Item = &'a str>) -> Self {
-        Self::datum(values.collect::<Vec<&str>>().into_datum())
-    }
-
-    pub fn ids(values: impl Iterator<Item = Uuid>) -> Self {
-        Self::datum(values.map(|id| pgrx::Uuid::from_bytes(*id.as_bytes())).collect::<Vec<_>>().into_datum())
-    }
-
-    pub fn numbers(values: impl Iterator<Item = i64>) -> Self {
-        Self::datum(values.collect::<Vec<i64>>().into_datum())
-    }
-
-    /// A jsonb value from serde's.
-    pub fn json(value: &serde_json::Value) -> Self {
-        Self::datum(pgrx::JsonB(value.clone()).into_datum())
-    }
-
-    pub(crate) fn parts(self) -> (pg_sys::Datum, bool) {
-        (self.datum, self.null)
-    }
-}
-
-impl From<i16> for Argument {
-    fn from(value: i16) -> Self {
-        Self::datum(value.into_datum())
-    }
-}
-
-impl From<i32> for Argument {
-    fn from(value: i32) -> Self {
-        Self::datum(value.into_datum())
-    }
-}
-
-impl From<i64> for Argument {
-    fn from(value: i64) -> Self {
-        Self::datum(value.into_datum())
-    }
-}
-
-impl From<pg_sys::Oid> for Argument {
-    fn from(value: pg_sys::Oid) -> Self {
-        Self::datum(value.into_datum())
-    }
-}
-
-impl From<bool> for Argument {
-    fn from(value: bool) -> Self {
-        Self::datum(value.into_datum())
-    }
-}
-
-impl From<&str> for Argument {
-    fn from(value: &str) -> Self {
-        Self::datum(value.into_datum())
-    }
-}
-
-impl From<&String> for Argument {
-    fn from(value: &String) -> Self {
-        value.as_str().into()
-    }
-}
-
-impl From<Uuid> for Argument {
-    fn from(value: Uuid) -> Self {
-        Self::datum(pgrx::Uuid::from_bytes(*value.as_bytes()).into_datum())
-    }
-}
-
-impl From<Decimal> for Argument {
-    fn from(value: Decimal) -> Self {
-        Self::datum(Some(numeric::to_datum(value)))
-    }
-}
-
-impl From<&jsonb::Document> for Argument {
-    fn from(value: &jsonb::Document) -> Self {
-        Self::datum(Some(value.to_datum()))
-    }
-}
-
-impl<T> From<Option<T>> for Argument
-where
-    Argument: From<T>,
-{
-    fn from(value: Option<T>) -> Self {
-        value.map_or(Self::datum(None), Argument::from)
     }
 }
 

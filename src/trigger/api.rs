@@ -2,8 +2,8 @@
 
 use super::rules::facts::Finding;
 use super::source::Firing;
-use super::{check, fire};
-use crate::error::{Code, LedgerError, missing};
+use super::{check, marking, matching, posting};
+use crate::error::{Code, LedgerError, Result, missing};
 use crate::report;
 use crate::spi::face::{Composite, Regclass, composite_result};
 use crate::spi::table::Table;
@@ -33,18 +33,31 @@ impl Composite for TriggerFinding {
 }
 
 /// What PostgreSQL asks a C function for: which calling convention it has.
+static VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
+
 #[unsafe(no_mangle)]
 #[doc(hidden)]
 pub extern "C" fn pg_finfo_post_on_status_change() -> &'static pg_sys::Pg_finfo_record {
-    const VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
     &VERSION_1
 }
 
+#[unsafe(no_mangle)]
+#[doc(hidden)]
+pub extern "C" fn pg_finfo_match_on_insert() -> &'static pg_sys::Pg_finfo_record {
+    &VERSION_1
+}
+
+#[unsafe(no_mangle)]
+#[doc(hidden)]
+pub extern "C" fn pg_finfo_update_on_intent() -> &'static pg_sys::Pg_finfo_record {
+    &VERSION_1
+}
+
+// The SQL of the three is in `sql/triggers.sql`: pgrx's own trigger wrapper knows neither transition tables
+// nor SECURITY DEFINER nor settings. A trigger returns a null pointer and never the null flag.
+
 /// Posts a transfer for every row that comes to the posting status, once per row, and takes it back
 /// when the row comes to the reversing status.
-///
-/// The SQL is in `sql/triggers.sql`: pgrx's own trigger wrapper knows neither transition tables nor
-/// SECURITY DEFINER nor settings.
 ///
 /// # Safety
 /// Called by PostgreSQL.
@@ -52,16 +65,46 @@ pub extern "C" fn pg_finfo_post_on_status_change() -> &'static pg_sys::Pg_finfo_
 #[doc(hidden)]
 #[pg_guard]
 pub unsafe extern "C-unwind" fn post_on_status_change(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
-    report::run(|| {
-        // SAFETY: PostgreSQL's own argument, used during the call only.
-        let firing = unsafe { Firing::of(fcinfo) };
-        let firing = firing.ok_or_else(|| {
-            LedgerError::new(Code::InvalidTrigger, "post_on_status_change() can only be called as a trigger")
-        })?;
-        fire(&firing)
-    });
-    // A trigger returns a null pointer and never the null flag.
+    // SAFETY: PostgreSQL's own argument, used during the call only.
+    report::run(|| posting::fire(&unsafe { firing(fcinfo, "post_on_status_change") }?));
     pg_sys::Datum::null()
+}
+
+/// Takes in the movement that every inserted row reports.
+///
+/// # Safety
+/// Called by PostgreSQL.
+#[unsafe(no_mangle)]
+#[doc(hidden)]
+#[pg_guard]
+pub unsafe extern "C-unwind" fn match_on_insert(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+    // SAFETY: as above.
+    report::run(|| matching::fire(&unsafe { firing(fcinfo, "match_on_insert") }?));
+    pg_sys::Datum::null()
+}
+
+/// Marks the application's row whose intent becomes paid.
+///
+/// # Safety
+/// Called by PostgreSQL.
+#[unsafe(no_mangle)]
+#[doc(hidden)]
+#[pg_guard]
+pub unsafe extern "C-unwind" fn update_on_intent(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+    let writing = marking::Writing::default();
+    // SAFETY: as above.
+    let flow = || marking::fire(&unsafe { firing(fcinfo, "update_on_intent") }?, &writing);
+    report::run_over(flow, |refusal| writing.refused(refusal));
+    pg_sys::Datum::null()
+}
+
+/// # Safety
+/// `fcinfo` must be that of the call; the value must not outlive it.
+unsafe fn firing<'a>(fcinfo: pg_sys::FunctionCallInfo, function: &str) -> Result<Firing<'a>> {
+    // SAFETY: as the caller vouches.
+    unsafe { Firing::of(fcinfo) }.ok_or_else(|| {
+        LedgerError::new(Code::InvalidTrigger, format!("{function}() can only be called as a trigger"))
+    })
 }
 
 /// Looks for everything about a table's triggers that would fail when they fire, or that would let a

@@ -1,84 +1,32 @@
-//! Triggers on the application's own tables: a change of a row's status moves the money, in the same
-//! statement and transaction.
+//! Triggers: the application's own tables and the ledger, in the same statement and transaction.
 //!
-//! A row's transfer has an idempotency key made of table, kind and primary key, so it is posted once
-//! whatever the number of updates, sessions and triggers. Nothing is stored in the application's table,
-//! and no flag can disagree with the books.
+//! | function | attached to | what it does |
+//! |---|---|---|
+//! | `post_on_status_change` | an application's table | a change of a row's status moves the money |
+//! | `match_on_insert` | an application's table of bank mutations | a new row is taken in and matched |
+//! | `update_on_intent` | `wallet_data.intents` | a paid intent marks the application's row |
 //!
-//! | step | statements |
-//! |---|---|
-//! | read the rows, from PostgreSQL's transition tables | 0 |
-//! | find what was posted before, where rows are reversed or edited | 1 |
-//! | post: the array engine, once per firing and ledger | 4 or 5, however many rows |
-//! | reverse: see `reversal` | 7, however many rows |
-//!
-//! A firing whose rows neither come to a status that matters nor leave it runs no statement at all, and
-//! keeps no row in memory; otherwise memory grows with the rows that move money.
-//!
-//! Lock order. The row locks of the UPDATE come before anything here and keep two firings off the same
-//! key: two sessions can only meet at accounts. A firing that only posts or only reverses has the order
-//! of those flows: keys, accounts (all in one statement), reversal totals. One that does both locks the
-//! accounts of both first, in one go, and then runs the two flows, which find them locked: so no two
-//! firings of statement triggers wait for each other in a circle, whatever mix of rows they have. Row
-//! triggers lock account after account in the order of the rows, as every transaction of several calls
-//! does; PostgreSQL ends a circle with `try_again`. Ledgers go in the order of their names.
+//! The rooms `posting`, `matching` and `marking` are the three flows. All of them read rows in place, from
+//! PostgreSQL's transition tables, and make one call of the engine per firing and ledger.
 
 pub mod api;
-mod collect;
-mod reader;
+mod field;
+mod marking;
+mod matching;
+mod posting;
 pub mod rules;
-mod settle;
 pub mod source;
 pub mod store;
 
 use crate::error::{Code, LedgerError, Result, invalid};
-use crate::ledger;
 use crate::spi::Session;
 use pgrx::pg_sys;
-use reader::Reader;
-use rules::definition::{Definition, Problem, shown};
+use rules::column::Problem;
 use rules::facts::Finding;
 use rules::key;
 use source::{Event, Firing};
 
-/// A trigger that reads its rows.
-struct Context {
-    definition: Definition,
-    /// The table that names the rows: the root of a partitioned one.
-    table: String,
-}
-
-/// Runs one firing.
-pub fn fire(firing: &Firing) -> Result<()> {
-    let session = Session::connect();
-    let table = table_name(&session, firing);
-    let refuse = |problem: Problem| invalid_trigger(&problem, &firing.name(), &table);
-    check_form(firing).map_err(refuse)?;
-    let definition = Definition::parse(&firing.arguments()).map_err(refuse)?;
-    let (columns, attributes) = firing.columns();
-    let places = definition
-        .resolve(&columns)
-        .map_err(|problems| problems.into_iter().next().map_or_else(|| unreadable(&table), refuse))?;
-    let key_columns = firing.key_columns();
-    if key_columns.is_empty() {
-        let hint = "ALTER TABLE … ADD PRIMARY KEY, not deferrable.";
-        return Err(refuse(Problem::new("the table has no primary key", hint)));
-    }
-    let status = &columns[places.status];
-    let as_shown = |value: &String| {
-        shown(value, status, |label| attributes[places.status].has_label(label)).map_err(refuse)
-    };
-    let posts_at = as_shown(&definition.posts_at)?;
-    let reverses_at = definition.reverses_at.as_ref().map(as_shown).transpose()?;
-    let reader = Reader::new(&attributes, &columns, &places, &key_columns, posts_at, reverses_at);
-    let context = Context { definition, table };
-    for (name, changes) in collect::collect(firing, reader, &context)? {
-        let ledger = ledger::resolve(&session, name.as_deref())?;
-        settle::settle(&session, &ledger, &context, &changes)?;
-    }
-    Ok(())
-}
-
+/// The table that fired: the root of a partitioned one.
 fn table_name(session: &Session, firing: &Firing) -> String {
     let mut relation = firing.relation();
     if firing.is_partition() {
@@ -88,10 +36,7 @@ fn table_name(session: &Session, firing: &Firing) -> String {
     key::table_name(&schema, &name)
 }
 
-fn unreadable(table: &str) -> LedgerError {
-    LedgerError::new(Code::InvalidTrigger, format!("the columns of {table} cannot be read"))
-}
-
+/// The error for a trigger that does not fit its table.
 fn invalid_trigger(problem: &Problem, trigger: &str, table: &str) -> LedgerError {
     let error =
         LedgerError::new(Code::InvalidTrigger, format!("trigger {trigger} on {table}: {}", problem.text))
@@ -104,15 +49,19 @@ fn invalid_trigger(problem: &Problem, trigger: &str, table: &str) -> LedgerError
     }
 }
 
-fn check_form(firing: &Firing) -> std::result::Result<(), Problem> {
+/// The first of several problems, which are never none.
+fn first(problems: Vec<Problem>) -> Problem {
+    let unknown = || Problem::new("its columns cannot be read", "Create the trigger anew.");
+    problems.into_iter().next().unwrap_or_else(unknown)
+}
+
+/// Checks what a trigger must be to be fired: AFTER, on these events, with its transition tables.
+fn check_form(firing: &Firing, events: &[Event], otherwise: Problem) -> std::result::Result<(), Problem> {
     if !firing.is_after() {
         return Err(Problem::new("it must be an AFTER trigger", "Money follows what was written."));
     }
-    if firing.event() == Event::Other {
-        return Err(Problem::new(
-            "it must fire only on INSERT or UPDATE",
-            "Deleting a row moves no money; reverse it first.",
-        ));
+    if !events.contains(&firing.event()) {
+        return Err(otherwise);
     }
     if !firing.per_row() && !firing.has_transition_tables() {
         let hint = "Add REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows, for INSERT only the second.";
@@ -126,5 +75,6 @@ pub fn check(session: &Session, relation: pg_sys::Oid) -> Result<Vec<Finding>> {
     let table = store::table(session, relation)
         .ok_or_else(|| invalid("table", "be an existing table").with("value", relation.to_u32()))?;
     let triggers = store::triggers(session, relation);
-    Ok(rules::check::inspect(&table, &triggers, &store::books(session)))
+    let find_marked = |wanted: &_| store::marked::find(session, wanted);
+    Ok(rules::check::inspect(&table, &triggers, &store::books(session), &find_marked))
 }

@@ -2,7 +2,8 @@
 //!
 //! What the rows hold is read by `reader`.
 
-use super::rules::definition::{Column, Holds};
+use super::rules::column::{Column, Holds};
+use super::rules::marking::KeyType;
 use pgrx::pg_sys;
 use std::ffi::{CStr, CString, c_char};
 
@@ -141,7 +142,7 @@ impl Firing<'_> {
             return Some(());
         }
         if !update {
-            self.new_rows(|new| visit(None, new));
+            self.inserted(|new| visit(None, new));
             return Some(());
         }
         let mut old_rows = Transition::open(self.data.tg_oldtable, self.descriptor());
@@ -153,6 +154,11 @@ impl Firing<'_> {
             visit(Some(old), new);
         }
         Some(())
+    }
+
+    /// Calls `visit` with every inserted row.
+    pub fn inserted(&self, mut visit: impl FnMut(Slot)) {
+        if self.per_row() { visit(Slot(self.data.tg_trigslot)) } else { self.new_rows(visit) }
     }
 
     pub fn old_rows(&self, visit: impl FnMut(Slot)) {
@@ -281,9 +287,24 @@ pub fn holds(base_type: pg_sys::Oid) -> Holds {
         pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::NAMEOID => Holds::Text,
         pg_sys::BPCHAROID => Holds::Padded,
         pg_sys::BOOLOID => Holds::Boolean,
+        pg_sys::JSONOID | pg_sys::JSONBOID => Holds::Json,
         // SAFETY: a catalogue look-up of a type that exists.
         oid if unsafe { pg_sys::get_typtype(oid) } as u8 == pg_sys::TYPTYPE_ENUM => Holds::Enum,
         _ => Holds::Other,
+    }
+}
+
+/// How a key of this base type is written; `None` where no reference can be one.
+pub fn key_type(base_type: pg_sys::Oid) -> Option<KeyType> {
+    match base_type {
+        pg_sys::INT2OID => Some(KeyType::Int2),
+        pg_sys::INT4OID => Some(KeyType::Int4),
+        pg_sys::INT8OID => Some(KeyType::Int8),
+        pg_sys::NUMERICOID => Some(KeyType::Numeric),
+        pg_sys::UUIDOID => Some(KeyType::Uuid),
+        pg_sys::TEXTOID | pg_sys::VARCHAROID => Some(KeyType::Text),
+        pg_sys::BPCHAROID => Some(KeyType::Padded),
+        _ => None,
     }
 }
 

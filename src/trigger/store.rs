@@ -1,7 +1,10 @@
-//! SQL of triggers: the catalogue, as far as check_trigger() needs it. No row of an application is read.
+//! SQL of triggers: the catalogue, as far as check_trigger() needs it. No row of an application is
+//! read; `marked` writes to one.
 
-use super::rules::definition::Column;
-use super::rules::facts::{Books, Table, Trigger};
+pub mod marked;
+
+use super::rules::column::Column;
+use super::rules::facts::{Books, Function, Table, Trigger};
 use super::rules::key::table_name;
 use super::source::{base_type, holds, type_name};
 use crate::spi::{Session, Statement};
@@ -41,12 +44,13 @@ static TRIGGERS: Statement = Statement::new(
             t.tgparentid = 0 AND EXISTS (
                 SELECT FROM pg_catalog.pg_partition_ancestors(t.tgrelid) a
                 JOIN pg_catalog.pg_trigger o ON o.tgrelid = a.relid AND o.tgfoid = t.tgfoid
-                WHERE a.relid <> t.tgrelid)
+                WHERE a.relid <> t.tgrelid),
+            p.proname::text
      FROM pg_catalog.pg_trigger t
      JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
      JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
      WHERE t.tgrelid = $1 AND NOT t.tgisinternal
-       AND n.nspname = 'wallet_ledger' AND p.proname = 'post_on_status_change'
+       AND n.nspname = 'wallet_ledger'
      ORDER BY t.tgname COLLATE \"C\"",
     &[OIDOID],
 );
@@ -58,6 +62,9 @@ static OWN_KINDS: Statement = Statement::new(
      WHERE k.kind_id >= 1000",
     &[],
 );
+
+static PROVIDERS: Statement =
+    Statement::new("SELECT DISTINCT provider_id FROM wallet_data.bank_accounts", &[]);
 
 /// The root of a partition's table.
 pub fn partition_root(session: &Session, relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
@@ -82,22 +89,29 @@ pub fn table(session: &Session, relation: pg_sys::Oid) -> Option<Table> {
         session.read(&COLUMNS, &[relation.into()]).iter().map(|row| (row.need(0), row.need(1))).collect();
     for (name, oid) in columns {
         let base = base_type(oid);
-        table.labels.push(session.read(&LABELS, &[base.into()]).iter().map(|row| row.need(0)).collect());
+        table.labels.push(labels(session, base));
         table.columns.push(Column { name, type_name: type_name(oid), holds: holds(base) });
     }
     Some(table)
 }
 
-/// The table's triggers that call `post_on_status_change()`, by name.
+fn labels(session: &Session, base_type: pg_sys::Oid) -> Vec<String> {
+    session.read(&LABELS, &[base_type.into()]).iter().map(|row| row.need(0)).collect()
+}
+
+/// The table's triggers that call a function of the ledger, by name.
 pub fn triggers(session: &Session, relation: pg_sys::Oid) -> Vec<Trigger> {
     let rows = session.read(&TRIGGERS, &[relation.into()]);
     rows.iter()
-        .map(|row| {
+        .filter_map(|row| {
+            let called: String = row.need(10);
+            let function = Function::ALL.into_iter().find(|function| function.name() == called)?;
             let form = u32::from(row.need::<i16>(1).unsigned_abs());
             let is = |flag: u32| form & flag != 0;
             let count = usize::from(row.need::<i16>(2).unsigned_abs());
-            Trigger {
+            Some(Trigger {
                 name: row.need(0),
+                function,
                 arguments: arguments(&row.need::<Vec<u8>>(3), count),
                 is_after: form & pg_sys::TRIGGER_TYPE_TIMING_MASK == pg_sys::TRIGGER_TYPE_AFTER,
                 on_insert: is(pg_sys::TRIGGER_TYPE_INSERT),
@@ -110,7 +124,7 @@ pub fn triggers(session: &Session, relation: pg_sys::Oid) -> Vec<Trigger> {
                 has_condition: row.need(7),
                 has_columns: row.need(8),
                 is_own_copy: row.need(9),
-            }
+            })
         })
         .collect()
 }
@@ -124,10 +138,11 @@ fn arguments(stored: &[u8], count: usize) -> Vec<String> {
         .collect()
 }
 
-/// The ledgers and their own kinds.
+/// The ledgers, their own kinds, and who reports to them.
 pub fn books(session: &Session) -> Books {
     Books {
         ledgers: session.read(&LEDGERS, &[]).iter().map(|row| row.need(0)).collect(),
+        providers: session.read(&PROVIDERS, &[]).iter().map(|row| row.need(0)).collect(),
         own_kinds: session.read(&OWN_KINDS, &[]).iter().map(|row| (row.need(0), row.need(1))).collect(),
     }
 }

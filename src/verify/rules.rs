@@ -45,6 +45,11 @@ pub static ALL: &[Definition] = &[
     define("key_transfer_missing", "An idempotency key's transfer does not exist."),
     define("key_hold_missing", "An idempotency key's hold does not exist."),
     define("key_outcome_invalid", "An idempotency key has no outcome, or more than one."),
+    define("suspense_mismatch", "A bank account's suspense account does not have the sum of the mutations that wait there."),
+    define("mutation_posting_missing", "A mutation's posting does not exist, or does not move its amount."),
+    define("intent_payment_differs", "A paid intent and the mutation that paid it do not name each other, or another amount."),
+    define("intent_total_shared", "Two live intents of a bank account have the same total."),
+    define("gateway_payment_mismatch", "What stands in the books of a gateway's payment is not the sum of its mutations."),
     define("more_findings", "A group of checks found more than the 1,000 that it shows."),
 ];
 

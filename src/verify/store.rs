@@ -5,6 +5,7 @@
 //! Each statement sorts or hashes within `work_mem` and spills the rest to temporary files. Amounts go
 //! out as text, since a damaged one may be NaN.
 
+mod bank;
 mod books;
 mod records;
 
@@ -31,11 +32,20 @@ pub enum Check {
     Reversals,
     Holds,
     Keys,
+    Mutations,
+    Intents,
 }
 
 impl Check {
-    pub const ALL: [Check; 5] =
-        [Check::Balances, Check::Transfers, Check::Reversals, Check::Holds, Check::Keys];
+    pub const ALL: [Check; 7] = [
+        Check::Balances,
+        Check::Transfers,
+        Check::Reversals,
+        Check::Holds,
+        Check::Keys,
+        Check::Mutations,
+        Check::Intents,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -44,6 +54,8 @@ impl Check {
             Check::Reversals => "reversals",
             Check::Holds => "holds",
             Check::Keys => "idempotency_keys",
+            Check::Mutations => "mutations",
+            Check::Intents => "intents",
         }
     }
 
@@ -54,6 +66,8 @@ impl Check {
             Check::Reversals => &records::REVERSALS,
             Check::Holds => &records::HOLDS,
             Check::Keys => &records::KEYS,
+            Check::Mutations => &bank::MUTATIONS,
+            Check::Intents => &bank::INTENTS,
         }
     }
 }

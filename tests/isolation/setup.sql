@@ -85,3 +85,112 @@ $$ SELECT iso.attempt(format(
        'SELECT concat_ws('' '', outcome, error) FROM wallet_ledger.post_transfers(%L, %L, ''report'')',
        jsonb_build_array(jsonb_build_object('debit_account', 'a', 'credit_account', 'b', 'amount', amount,
                                             'idempotency_key', item_key)), call_key)) $$;
+
+-- Money in: bank accounts bca and bri at Moota, with Moota's key; intents x and y for a at bca, z for b at
+-- bri; two credits of nobody, w and v; and p, an intent for a that the movement paid has paid.
+CREATE PROCEDURE iso.open_bank() LANGUAGE plpgsql AS $$
+BEGIN
+    CALL iso.open();
+    PERFORM wallet_ledger.set_webhook_secret('moota', 'isolation');
+    PERFORM wallet_ledger.register_bank_account(name, 'moota', name) FROM unnest(ARRAY['bca', 'bri']) AS name;
+    CALL iso.name('x', 'SELECT id FROM wallet_ledger.create_intent(''order'', ''a'', 10000, ''bca'')');
+    CALL iso.name('y', 'SELECT id FROM wallet_ledger.create_intent(''order'', ''a'', 20000, ''bca'')');
+    CALL iso.name('z', 'SELECT id FROM wallet_ledger.create_intent(''order'', ''b'', 10000, ''bri'')');
+    CALL iso.name('p', 'SELECT id FROM wallet_ledger.create_intent(''order'', ''a'', 50000, ''bca'')');
+    PERFORM iso.match('w', '700000');
+    PERFORM iso.match('v', '700000');
+    PERFORM iso.match('paid', 'p');
+END $$;
+
+-- A movement at bca, or at bri: it has the total of an intent, or an amount that nobody is waiting for.
+CREATE FUNCTION iso.line(movement text, worth text, bank text DEFAULT 'bca') RETURNS jsonb LANGUAGE sql AS
+$$ SELECT jsonb_build_object('mutation_id', movement, 'bank_id', bank, 'type', 'CR', 'description', movement,
+       'date', to_char(i.created_at AT TIME ZONE 'Asia/Jakarta', 'YYYY-MM-DD HH24:MI:SS'),
+       'amount', CASE WHEN worth ~ '^\d+$' THEN worth::numeric ELSE i.total END)
+   FROM wallet_ledger.intents i WHERE i.id = iso.id(CASE WHEN worth ~ '^\d+$' THEN 'x' ELSE worth END) $$;
+
+-- HMAC-SHA256 by its definition.
+CREATE FUNCTION iso.signature(body text, secret text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    inner_key bytea := decode(repeat('36', 64), 'hex');
+    outer_key bytea := decode(repeat('5c', 64), 'hex');
+BEGIN
+    FOR place IN 0 .. length(secret) - 1 LOOP
+        inner_key := set_byte(inner_key, place, get_byte(inner_key, place) # ascii(substr(secret, place + 1, 1)));
+        outer_key := set_byte(outer_key, place, get_byte(outer_key, place) # ascii(substr(secret, place + 1, 1)));
+    END LOOP;
+    RETURN encode(sha256(outer_key || sha256(inner_key || convert_to(body, 'UTF8'))), 'hex');
+END $$;
+
+-- One webhook of movements, 'm1=x m2=500': what each line came to, and whether it was delivered before.
+CREATE FUNCTION iso.deliver(movements text, bank text DEFAULT 'bca') RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    body text;
+BEGIN
+    SELECT jsonb_agg(iso.line(split_part(word, '=', 1), split_part(word, '=', 2), bank) ORDER BY number)::text
+    INTO body FROM regexp_split_to_table(movements, ' ') WITH ORDINALITY AS split (word, number);
+    RETURN iso.attempt(format(
+        'SELECT concat_ws('' '', CASE WHEN replayed THEN ''replayed:'' END,
+                          (SELECT string_agg(line ->> ''outcome'', '' '') FROM jsonb_array_elements(lines) AS line))
+         FROM wallet_ledger.receive_webhook(''moota'', %L, %L)',
+        jsonb_build_object('Signature', iso.signature(body, 'isolation')), body));
+END $$;
+
+-- The same for one movement that a backend has verified on its own. Its id is kept under its name.
+CREATE FUNCTION iso.match(movement text, worth text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    outcome text := iso.attempt(format('SELECT outcome FROM wallet_ledger.match_mutation(%L)',
+                                       iso.line(movement, worth)));
+BEGIN
+    INSERT INTO iso.names
+    SELECT ledger, movement, id FROM wallet_ledger.mutations
+    WHERE ledger = current_setting('wallet_ledger.ledger') AND provider_mutation_id = movement
+    ON CONFLICT DO NOTHING;
+    RETURN outcome;
+END $$;
+
+-- A call that returns a row with a status, an intent's or a mutation's; [name] stands for an id.
+CREATE FUNCTION iso.status(call text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT match[1] FROM regexp_matches(call, '\[(\w+)\]', 'g') AS match LOOP
+        call := replace(call, '[' || name || ']', quote_literal(iso.id(name)));
+    END LOOP;
+    RETURN iso.attempt('SELECT status FROM wallet_ledger.' || call);
+END $$;
+
+CREATE FUNCTION iso.create_intent(amount numeric) RETURNS text LANGUAGE sql AS
+$$ SELECT iso.attempt(format('SELECT unique_code FROM wallet_ledger.create_intent(''order'', ''a'', %L, ''bca'')',
+                             amount)) $$;
+
+-- Of this amount at bca only that code can still be given out, or none.
+CREATE PROCEDURE iso.leave_code(amount numeric, code integer DEFAULT 0) LANGUAGE sql AS
+$$ INSERT INTO wallet_data.intent_codes (ledger_id, bank_account_id, total, intent_id, free_at)
+   SELECT b.ledger_id, b.bank_account_id, amount + taken, gen_random_uuid(), 'infinity'
+   FROM wallet_data.bank_accounts b JOIN wallet_data.ledgers l USING (ledger_id), generate_series(1, 999) AS taken
+   WHERE l.name = current_setting('wallet_ledger.ledger') AND b.provider_bank_id = 'bca' AND taken <> code $$;
+
+-- The intents by their names, what has paid them, and the movements.
+CREATE FUNCTION iso.payments() RETURNS TABLE (what text, status text, paid_by text, reasons text) LANGUAGE sql AS
+$$ SELECT n.name, i.status, m.provider_mutation_id, NULL
+   FROM iso.names n JOIN wallet_ledger.intents i USING (id)
+   LEFT JOIN wallet_ledger.mutations m ON m.id = i.mutation_id
+   WHERE n.ledger = current_setting('wallet_ledger.ledger')
+   UNION ALL
+   SELECT 'movement ' || m.provider_mutation_id, m.status, NULL, array_to_string(m.reasons, ' ')
+   FROM wallet_ledger.mutations m WHERE m.ledger = current_setting('wallet_ledger.ledger')
+   ORDER BY 1 $$;
+
+-- Whether each bank account of the books is what its movements make it, and its suspense what waits.
+CREATE FUNCTION iso.banks() RETURNS TABLE (bank text, in_balance boolean, waiting_in_suspense boolean) LANGUAGE sql AS
+$$ SELECT b.account,
+          a.posted = coalesce(sum(CASE m.direction WHEN 'credit' THEN m.amount ELSE -m.amount END)
+                              FILTER (WHERE m.status <> 'duplicate'), 0),
+          s.posted = coalesce(sum(m.amount) FILTER (WHERE m.status IN ('suspense', 'review')), 0)
+   FROM wallet_ledger.bank_accounts b
+   JOIN wallet_ledger.accounts a ON a.ledger = b.ledger AND a.account = b.account
+   JOIN wallet_ledger.accounts s ON s.ledger = b.ledger AND s.account = b.suspense_account
+   LEFT JOIN wallet_ledger.mutations m ON m.ledger = b.ledger AND m.bank_account = b.account
+   WHERE b.ledger = current_setting('wallet_ledger.ledger')
+   GROUP BY b.account, a.posted, s.posted ORDER BY b.account $$;

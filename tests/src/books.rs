@@ -46,7 +46,9 @@ pub async fn posted(client: &Client, account: &str) -> String {
 pub async fn contents(client: &Client) -> BTreeMap<String, String> {
     let tables = lines(
         client,
-        "SELECT relname FROM pg_class WHERE relnamespace = 'wallet_data'::regnamespace AND relkind = 'r'",
+        // Secrets are for wallet_owner alone.
+        "SELECT relname FROM pg_class WHERE relnamespace = 'wallet_data'::regnamespace AND relkind = 'r' \
+           AND relname <> 'webhook_secrets'",
     )
     .await;
     let mut digests = BTreeMap::new();

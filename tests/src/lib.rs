@@ -4,6 +4,7 @@
 //! `scripts/test.sh` (that is, `make test`) starts the private server and says where it is; the
 //! tests do not start on their own.
 
+pub mod bank;
 pub mod books;
 pub mod cluster;
 pub mod data;

@@ -63,7 +63,7 @@ async fn lived_in(test: &str) -> (TestDb, Client) {
 async fn definitions(client: &Client) -> Vec<Line> {
     lines(
         client,
-        "WITH ours AS (SELECT oid, relname, relkind, relacl, relowner, relrowsecurity, reloptions FROM pg_class \
+        "WITH ours AS (SELECT oid, relname, relkind, coalesce(relacl, acldefault('r', relowner)) AS relacl, relowner, relrowsecurity, reloptions FROM pg_class \
              WHERE relnamespace IN ('wallet_data'::regnamespace, 'wallet_ledger'::regnamespace) AND relkind IN ('r', 'v', 'S')) \
          SELECT 'relation' AS what, relname::text AS name, concat_ws(' ', relkind, relowner::regrole, \
              (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(relacl) a), relrowsecurity, reloptions::text, \

@@ -20,6 +20,28 @@ mod time;
 mod account {
     pub mod rules;
 }
+#[path = "../../src/bank"]
+mod bank {
+    pub mod rules;
+    pub mod gateway {
+        pub mod rules;
+    }
+    pub mod intent {
+        pub mod rules;
+    }
+    pub mod mutation {
+        pub mod rules;
+    }
+    pub mod proof {
+        pub mod rules;
+    }
+    pub mod statement {
+        pub mod rules;
+    }
+    pub mod webhook {
+        pub mod rules;
+    }
+}
 #[path = "../../src/event"]
 mod event {
     pub mod rules;
@@ -51,6 +73,10 @@ mod reading {
 }
 #[path = "../../src/reversal"]
 mod reversal {
+    pub mod rules;
+}
+#[path = "../../src/setting"]
+mod setting {
     pub mod rules;
 }
 #[path = "../../src/trigger"]

@@ -1,6 +1,7 @@
 //! What check_trigger() knows about a table, its triggers and the books, and what it says.
 
-use super::definition::Column;
+use super::column::Column;
+use super::marking::KeyType;
 use std::fmt;
 
 /// A table with triggers, as the catalogue describes it.
@@ -20,10 +21,32 @@ pub struct Table {
     pub labels: Vec<Vec<String>>,
 }
 
-/// A trigger that calls `post_on_status_change()`.
+/// The ledger's trigger functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    PostOnStatusChange,
+    MatchOnInsert,
+    UpdateOnIntent,
+}
+
+impl Function {
+    pub const ALL: [Function; 3] =
+        [Function::PostOnStatusChange, Function::MatchOnInsert, Function::UpdateOnIntent];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Function::PostOnStatusChange => "post_on_status_change",
+            Function::MatchOnInsert => "match_on_insert",
+            Function::UpdateOnIntent => "update_on_intent",
+        }
+    }
+}
+
+/// A trigger that calls one of them.
 #[derive(Clone, Debug)]
 pub struct Trigger {
     pub name: String,
+    pub function: Function,
     pub arguments: Vec<String>,
     pub is_after: bool,
     pub on_insert: bool,
@@ -40,11 +63,36 @@ pub struct Trigger {
     pub is_own_copy: bool,
 }
 
-/// The ledgers, and the kinds of their own that they have.
+/// A table whose rows a paid intent marks, as the catalogue describes it.
+#[derive(Clone, Debug, Default)]
+pub struct Marked {
+    /// The oid of its owner.
+    pub owner: u32,
+    /// An ordinary or partitioned table.
+    pub is_table: bool,
+    /// It belongs to the role that the ledger's functions run as.
+    pub is_the_ledgers: bool,
+    /// Row security holds for its owner too.
+    pub forces_row_security: bool,
+    /// The names of all its columns.
+    pub columns: Vec<String>,
+    /// The key column, and what it holds if that can be a reference.
+    pub key: Option<(Column, Option<KeyType>)>,
+    /// Whether an index begins with the key column.
+    pub key_is_indexed: bool,
+    /// The status column and the labels of its enum.
+    pub status: Option<(Column, Vec<String>)>,
+    /// Functions of its own triggers for UPDATE that set no search_path.
+    pub open_functions: Vec<String>,
+}
+
+/// The ledgers, the kinds of their own that they have, and who reports to them.
 #[derive(Clone, Debug, Default)]
 pub struct Books {
     pub ledgers: Vec<String>,
     pub own_kinds: Vec<(String, String)>,
+    /// The ids of the providers that have bank accounts.
+    pub providers: Vec<i16>,
 }
 
 /// How bad a finding is.

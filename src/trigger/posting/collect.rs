@@ -2,9 +2,13 @@
 
 use super::Context;
 use super::reader::Reader;
-use super::rules::{self, KeyChanged, Movement, Phase, Snapshot, Step, Transition, key};
-use super::source::{Firing, Slot};
+
 use crate::error::Result;
+use crate::trigger::rules::key;
+use crate::trigger::rules::posting::{
+    self as rules, KeyChanged, Movement, Phase, Snapshot, Step, Transition,
+};
+use crate::trigger::source::{Firing, Slot};
 use std::collections::{BTreeMap, HashMap};
 
 /// A row whose change concerns money.

@@ -2,7 +2,6 @@
 
 use super::Context;
 use super::collect::{Change, Changes};
-use super::rules::{self, Movement, key};
 use crate::error::Result;
 use crate::idempotency::rules::Operation;
 use crate::idempotency::{self, store::Stored};
@@ -13,6 +12,8 @@ use crate::posting::request::Request;
 use crate::posting::{self, Access, Wanted};
 use crate::reversal::{self, Keyed};
 use crate::spi::Session;
+use crate::trigger::rules::posting::{Movement, for_row};
+use crate::trigger::rules::{key, named};
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ pub fn settle(session: &Session, ledger: &Ledger, context: &Context, changes: &C
     for (change, movement) in &changes.compares {
         if let Some(stored) = stored.get(&change.key) {
             compare(change, movement, stored, context)
-                .map_err(|error| rules::named(error, &change.row, &context.table))?;
+                .map_err(|error| named(error, &change.row, &context.table))?;
         }
     }
     let due = due_reversals(changes, &stored);
@@ -106,7 +107,7 @@ fn post(session: &Session, ledger: &Ledger, context: &Context, changes: &Changes
         access: Access::Lock,
     };
     let row = |index: usize| changes.posts.get(index).map(|(change, _)| change.row.as_str());
-    batch::post(session, ledger, call).map_err(|error| rules::for_row(error, &context.table, row))?;
+    batch::post(session, ledger, call).map_err(|error| for_row(error, &context.table, row))?;
     Ok(())
 }
 
@@ -133,5 +134,5 @@ fn reverse(session: &Session, ledger: &Ledger, context: &Context, due: &[Due]) -
         due.iter().map(|due| Keyed { transfer_id: due.transfer_id, key: &due.key }).collect();
     let row = |index: usize| due.get(index).map(|due| due.row);
     reversal::reverse_remaining(session, ledger, &wanted, Some(&reason))
-        .map_err(|error| rules::for_row(error, &context.table, row))
+        .map_err(|error| for_row(error, &context.table, row))
 }

@@ -1,0 +1,45 @@
+//! Settings that hold while something is done, and no longer.
+
+use pgrx::pg_sys;
+use std::ffi::CStr;
+
+/// Undoes every setting that was made since, also those that other code has made meanwhile.
+pub struct Level(i32);
+
+impl Level {
+    pub fn open() -> Self {
+        // SAFETY: closed by Drop, or by the abort of the transaction.
+        Self(unsafe { pg_sys::NewGUCNestLevel() })
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        // An error that unwinds aborts the transaction, which undoes them anyhow.
+        if !std::thread::panicking() {
+            // SAFETY: opened by `open`, and levels are closed in the order of their scopes.
+            unsafe { pg_sys::AtEOXact_GUC(false, self.0) }
+        }
+    }
+}
+
+/// Runs `work` under these settings of PostgreSQL.
+pub fn with<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T {
+    let _level = Level::open();
+    for (name, value) in settings {
+        // SAFETY: both are strings; an unknown name or value would be an error like any other.
+        unsafe {
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+        }
+    }
+    work()
+}

@@ -1,0 +1,162 @@
+//! `update_on_intent`: an intent that becomes paid marks the row of the application that it is for.
+//!
+//! The inverse of the other two: the ledger writes to an application's table. That must not happen with the
+//! ledger's own rights, for the table's triggers, defaults and constraints are code of its owner. So the
+//! UPDATE runs as the table's owner, as PostgreSQL runs referential actions, and whatever that code sets
+//! or becomes ends with it: see `spi::identity`.
+//!
+//! | step | statements |
+//! |---|---|
+//! | read the intents, from PostgreSQL's transition tables | 0 |
+//! | look the table up | 2, or 3 where the status is an enum |
+//! | which payments that were undone another intent has made good | 1, where there are any |
+//! | mark the rows | 1 for those that are paid, 1 for those that no longer are |
+//!
+//! However many intents. A firing in which none is paid or undone runs no statement.
+//!
+//! The rows are locked after everything that the payment locks: an application that locks its row and then
+//! calls the ledger can meet a payment the other way round, and PostgreSQL ends the circle (`try_again`).
+
+use super::field::Field;
+use super::rules::column::Problem;
+use super::rules::marking::{Definition, INTENTS, Plan, Turn};
+use super::source::{Event, Firing, Slot};
+use super::store::marked;
+use super::{check_form, first, invalid_trigger, table_name};
+use crate::error::{Code, LedgerError, Result};
+use crate::ledger;
+use crate::report::Refusal;
+use crate::spi::{Session, identity};
+use pgrx::pg_sys;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+/// Which trigger is writing to which table, for what that table refuses.
+#[derive(Default)]
+pub struct Writing(RefCell<Option<(String, String)>>);
+
+impl Writing {
+    /// What PostgreSQL said while the application's table was being written, as an error of ours: the
+    /// value does not fit, a constraint forbids it, a name in a trigger of the table is unknown.
+    pub fn refused(&self, refusal: &Refusal) -> Option<LedgerError> {
+        let writing = self.0.borrow();
+        let (trigger, table) = writing.as_ref()?;
+        let is_the_tables = ["22", "23", "42", "44"].iter().any(|class| refusal.sqlstate.starts_with(class));
+        is_the_tables.then(|| {
+            let message = format!("trigger {trigger} on {INTENTS}: {table} refuses it: {}", refusal.message);
+            LedgerError::new(Code::InvalidTrigger, message)
+                .with("trigger", trigger)
+                .with("table", table)
+                .with("explanation", "A payment cannot be taken in while the table refuses to be marked.")
+                .with("cause", &refusal.message)
+                .with("sqlstate", &refusal.sqlstate)
+        })
+    }
+}
+
+/// The references of the intents that were paid, and of those whose payment was undone.
+#[derive(Default)]
+struct References {
+    paid: BTreeSet<String>,
+    undone: BTreeSet<String>,
+}
+
+/// Runs one firing.
+pub fn fire(firing: &Firing, writing: &Writing) -> Result<()> {
+    let session = Session::connect();
+    let table = table_name(&session, firing);
+    let refuse = |problem: Problem| invalid_trigger(&problem, &firing.name(), &table);
+    if table != INTENTS {
+        let hint = "It tells another table that an intent was paid.";
+        return Err(refuse(Problem::new(format!("it must be attached to {INTENTS}"), hint)));
+    }
+    let otherwise = Problem::new("it must fire only on UPDATE", "An intent is never paid when it is made.");
+    check_form(firing, &[Event::Update], otherwise).map_err(refuse)?;
+    let definition = Definition::parse(&firing.arguments()).map_err(refuse)?;
+    let Some(changes) = collect(firing) else {
+        return Err(refuse(Problem::new("its rows do not pair", "Create the trigger anew.")));
+    };
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let ledger_id = match &definition.ledger {
+        Some(name) => Some(ledger::resolve(&session, Some(name))?.id),
+        None => None,
+    };
+    let mut references = choose(&changes, &definition, ledger_id);
+    if definition.undone.is_none() {
+        references.undone.clear();
+    }
+    if !references.undone.is_empty() {
+        let made_good = marked::still_paid(&session, &references.undone, definition.purpose, ledger_id);
+        references.undone.retain(|reference| !made_good.contains(reference));
+    }
+    if references.paid.is_empty() && references.undone.is_empty() {
+        return Ok(());
+    }
+    let found = marked::find(&session, &definition);
+    let plan = definition.resolve(found.as_ref()).map_err(|problems| refuse(first(problems)))?;
+    let owner = pg_sys::Oid::from(plan.marked.owner);
+    *writing.0.borrow_mut() = Some((firing.name(), definition.target()));
+    identity::run_as(owner, || mark(&session, &definition, &plan, &references));
+    *writing.0.borrow_mut() = None;
+    Ok(())
+}
+
+/// An intent that was paid, or whose payment was undone.
+struct Change {
+    turn: Turn,
+    ledger_id: i32,
+    purpose_id: i16,
+    reference: String,
+}
+
+/// Reads the intents that turn; `None` where old and new rows cannot be told apart.
+fn collect(firing: &Firing) -> Option<Vec<Change>> {
+    let (columns, attributes) = firing.columns();
+    let place = |name: &str| columns.iter().position(|column| column.name == name);
+    let number = |name: &str| place(name).map(|place| attributes[place].number);
+    let (ledger, purpose, state) = (number("ledger_id")?, number("purpose_id")?, number("state_id")?);
+    let mut reference = Field::of(attributes[place("reference")?]);
+    let small = |slot: Slot, number| slot.value(number).map_or(0, |value| value.value() as i16);
+    let mut changes = Vec::new();
+    firing.pairs(|old, new| {
+        let Some(turn) = old.and_then(|old| Turn::of(small(old, state), small(new, state))) else { return };
+        let Some(reference) = reference.text(new) else { return };
+        let ledger_id = new.value(ledger).map_or(0, |value| value.value() as i32);
+        changes.push(Change { turn, ledger_id, purpose_id: small(new, purpose), reference });
+    })?;
+    Some(changes)
+}
+
+/// The references of the intents that the trigger is for. One that is paid and undone at once is paid.
+fn choose(changes: &[Change], definition: &Definition, ledger_id: Option<i32>) -> References {
+    let mut references = References::default();
+    for change in changes {
+        let other_purpose = definition.purpose.is_some_and(|purpose| purpose as i16 != change.purpose_id);
+        if other_purpose || ledger_id.is_some_and(|id| id != change.ledger_id) {
+            continue;
+        }
+        match change.turn {
+            Turn::Paid => references.paid.insert(change.reference.clone()),
+            Turn::Undone => references.undone.insert(change.reference.clone()),
+        };
+    }
+    references.undone.retain(|reference| !references.paid.contains(reference));
+    references
+}
+
+/// Marks the rows. A reference that is no value of the key's type, and one that no row has, is passed over.
+fn mark(session: &Session, definition: &Definition, plan: &Plan, references: &References) {
+    let keys = |references: &BTreeSet<String>| -> Vec<String> {
+        references.iter().filter_map(|reference| plan.key_type.key(reference)).collect()
+    };
+    let paid = keys(&references.paid);
+    if !paid.is_empty() {
+        marked::set(session, definition, plan.key_type, &definition.paid, &paid);
+    }
+    let undone = keys(&references.undone);
+    if let Some(value) = definition.undone.as_ref().filter(|_| !undone.is_empty()) {
+        marked::set(session, definition, plan.key_type, value, &undone);
+    }
+}

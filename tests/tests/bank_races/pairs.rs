@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use rand::Rng;
 use rand::seq::IndexedRandom;
-use wallet_ledger_tests::bank::{assert_bank_sound, bank_books, credit, match_call, webhook_call, with};
+use wallet_ledger_tests::bank::{assert_bank_sound, bank_books, credit, match_call, webhook_call, wib, with};
 use wallet_ledger_tests::db::execute;
 use wallet_ledger_tests::*;
 
@@ -30,6 +30,7 @@ type Contestant = (&'static str, u8, fn(&Payment) -> String);
 /// nobody, of the same amount.
 const CONTESTANTS: &[Contestant] = &[
     ("deliver x", X | MONEY, |at| webhook_call(&json!([at.line("dx", &at.x)]).to_string())),
+    ("deliver x in another body", X | MONEY, |at| webhook_call(&format!("[{}]\n", at.line("dx", &at.x)))),
     ("deliver others", X | Y | P | MONEY, |at| {
         webhook_call(&json!([at.line("dp", &at.p), at.line("dx2", &at.x), at.line("dy", &at.y)]).to_string())
     }),
@@ -66,6 +67,9 @@ enum Stage {
 struct Payment {
     number: usize,
     bank: String,
+    /// When the bank says it all happened: a clock that ticked between two contestants would make two
+    /// bodies of what is meant as one.
+    date: String,
     x: Line,
     y: Line,
     p: Line,
@@ -82,7 +86,7 @@ impl Payment {
     /// A movement that has an intent's total.
     fn line(&self, name: &str, intent: &Line) -> Value {
         let line = credit(&format!("r{} {name}", self.number), &intent["total"]);
-        with(&line, json!({ "bank_id": self.bank, "account_number": null }))
+        with(&line, json!({ "bank_id": self.bank, "account_number": null, "date": self.date }))
     }
 }
 
@@ -120,7 +124,8 @@ impl Races {
         }
         let [x, y, p] = <[Line; 3]>::try_from(intents).unwrap();
         let none = String::new();
-        let mut at = Payment { number, bank, x, y, p, w: none.clone(), w2: none.clone(), m0: none };
+        let mut at =
+            Payment { number, bank, date: wib(0), x, y, p, w: none.clone(), w2: none.clone(), m0: none };
         let waiting = |name: &str| with(&at.line(name, &at.x), json!({ "amount": "5555555" }));
         let body = json!([at.line("m0", &at.p), waiting("w"), waiting("w2")]).to_string();
         let answer = call(&self.client, &webhook_call(&body)).await;
@@ -246,7 +251,7 @@ fn outcome(name: &str, result: &Result<Line, LedgerError>) -> String {
         Err(error) => return format!("{name}: {}", error.token()),
     };
     let said = match name {
-        "deliver x" | "deliver others" => {
+        "deliver x" | "deliver x in another body" | "deliver others" => {
             let lines = line.json("lines");
             let lines = lines.as_array().unwrap().iter();
             lines

@@ -1,6 +1,8 @@
 //! One value of a JSON object, as far as the ledger looks into it. Filled by `spi::jsonb`.
 
+use crate::error::{Code, LedgerError, Result, invalid};
 use crate::money::Number;
+use rust_decimal::Decimal;
 
 #[derive(Clone, Debug)]
 pub enum Field<'a> {
@@ -12,7 +14,7 @@ pub enum Field<'a> {
     Nested(Vec<u8>),
 }
 
-impl Field<'_> {
+impl<'a> Field<'a> {
     /// What JSON calls it, for messages.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -23,4 +25,57 @@ impl Field<'_> {
             Field::Nested(_) => "an object or array",
         }
     }
+
+    /// The error that this is not what the key `name` takes.
+    pub fn wrong_type(&self, name: &str, must: &str) -> LedgerError {
+        invalid(name, &format!("be {must}, not {}", self.type_name()))
+    }
+
+    pub fn into_text(self, name: &str) -> Result<Option<&'a str>> {
+        match self {
+            Field::Null => Ok(None),
+            Field::Text(text) => Ok(Some(text)),
+            other => Err(other.wrong_type(name, "a string")),
+        }
+    }
+
+    /// A number, or a string that holds one: JavaScript cannot carry large numbers.
+    pub fn into_number(self, name: &str) -> Result<Option<Number>> {
+        match self {
+            Field::Null => Ok(None),
+            Field::Number(number) => Ok(Some(number)),
+            Field::Text(text) => parse_number(name, text).map(Some),
+            other => Err(other.wrong_type(name, "a number")),
+        }
+    }
+
+    pub fn into_integer(self, name: &str) -> Result<Option<i64>> {
+        let malformed = || invalid(name, "be a whole number");
+        match self.into_number(name).map_err(|_| malformed())? {
+            None => Ok(None),
+            Some(Number::Finite(value)) if value.is_integer() => {
+                i64::try_from(value).map(Some).map_err(|_| malformed())
+            }
+            Some(_) => Err(malformed()),
+        }
+    }
+}
+
+/// Reads a plain decimal number: digits, at most one point, at most one sign.
+pub fn parse_number(name: &str, text: &str) -> Result<Number> {
+    match text {
+        "NaN" => return Ok(Number::Nan),
+        "Infinity" | "-Infinity" => return Ok(Number::Infinite),
+        _ => {}
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain(whole) || !plain(fraction) {
+        return Err(LedgerError::new(Code::InvalidAmount, format!("{name} must be a plain decimal number"))
+            .with("argument", name)
+            .with("value", text.chars().take(64).collect::<String>())
+            .with("reason", "malformed"));
+    }
+    Ok(Decimal::from_str_exact(text).map_or(Number::OutOfRange, Number::Finite))
 }

@@ -13,6 +13,7 @@ mod hold;
 mod idempotency;
 mod install;
 mod json;
+mod label;
 mod ledger;
 mod money;
 mod posting;

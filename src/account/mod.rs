@@ -67,6 +67,50 @@ pub fn create(session: &Session, ledger: &Ledger, request: &Request) -> Result<S
     Ok(stored)
 }
 
+/// An account of the ledger's own making: one row, nobody's in particular.
+pub fn create_plain(
+    session: &Session,
+    ledger: &Ledger,
+    address: &str,
+    account_type: rules::Type,
+    currency: Option<&str>,
+    minimum: Option<Decimal>,
+) -> Result<Stored> {
+    let minimum = minimum.map(Number::Finite);
+    let request = Request {
+        address,
+        account_type,
+        currency,
+        minimum,
+        maximum: None,
+        stripes: 1,
+        owner: None,
+        metadata: None,
+    };
+    create(session, ledger, &request)
+}
+
+/// An account of the platform's own in a currency, made where it is missing. Where the address has an account
+/// of another currency, the currency's code is added to it.
+pub fn of_platform(
+    session: &Session,
+    ledger: &Ledger,
+    address: &str,
+    account_type: rules::Type,
+    currency: &str,
+) -> Result<String> {
+    let mut address = address.to_owned();
+    let mut stored = store::read(session, ledger.id, &address, true);
+    if stored.as_ref().is_some_and(|stored| stored.currency != currency) {
+        address = format!("{address}:{}", currency.to_ascii_lowercase());
+        stored = store::read(session, ledger.id, &address, true);
+    }
+    if stored.is_none() {
+        create_plain(session, ledger, &address, account_type, Some(currency), None)?;
+    }
+    Ok(address)
+}
+
 fn default_currency(session: &Session, ledger: &Ledger) -> Result<String> {
     let definition = ledger::store::definition(session, ledger.id);
     definition.map(|definition| definition.currency).ok_or_else(|| {

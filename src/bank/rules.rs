@@ -5,7 +5,6 @@
 
 pub mod when;
 
-use crate::error::{Code, LedgerError, Result};
 use rust_decimal::Decimal;
 use when::When;
 
@@ -161,18 +160,6 @@ pub fn amount(text: &str) -> Option<Decimal> {
         return None;
     }
     Decimal::from_str_exact(text).ok()
-}
-
-/// Bounds of a free-text label of ours: a reference, a reason, a name.
-pub fn label<'a>(text: Option<&'a str>, name: &str, bytes_max: usize) -> Result<Option<&'a str>> {
-    match text {
-        Some(text) if text.trim().is_empty() || text.len() > bytes_max => Err(LedgerError::new(
-            Code::InvalidArgument,
-            format!("{name} must have 1 to {bytes_max} bytes, not only blanks"),
-        )
-        .with("argument", name)),
-        other => Ok(other),
-    }
 }
 
 #[cfg(test)]

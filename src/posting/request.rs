@@ -53,20 +53,20 @@ impl<'a> Request<'a> {
                 .with("known_fields", FIELDS.join(", ")));
         }
         match key {
-            "debit_account" => self.debit_account = text(key, field)?,
-            "credit_account" => self.credit_account = text(key, field)?,
-            "amount" => self.amount = number(key, field)?,
-            "kind" => self.kind = text(key, field)?,
-            "idempotency_key" => self.idempotency_key = text(key, field)?,
-            "reference" => self.reference = text(key, field)?,
-            "description" => self.description = text(key, field)?,
+            "debit_account" => self.debit_account = field.into_text(key)?,
+            "credit_account" => self.credit_account = field.into_text(key)?,
+            "amount" => self.amount = field.into_number(key)?,
+            "kind" => self.kind = field.into_text(key)?,
+            "idempotency_key" => self.idempotency_key = field.into_text(key)?,
+            "reference" => self.reference = field.into_text(key)?,
+            "description" => self.description = field.into_text(key)?,
             "metadata" => self.metadata = document(key, field)?,
             "effective_at" => {
                 self.effective_at =
-                    text(key, field)?.map(|value| time::from_text(value, "effective_at")).transpose()?;
+                    field.into_text(key)?.map(|value| time::from_text(value, "effective_at")).transpose()?;
             }
-            "expected_version" => self.expected_version = integer(key, field)?,
-            _ => self.transaction = text(key, field)?,
+            "expected_version" => self.expected_version = field.into_integer(key)?,
+            _ => self.transaction = field.into_text(key)?,
         }
         Ok(())
     }
@@ -149,63 +149,11 @@ fn is_scalar(bytes: &[u8]) -> bool {
     bytes.first_chunk().is_some_and(|word| u32::from_ne_bytes(*word) & SCALAR != 0)
 }
 
-fn wrong_type(name: &str, must: &str, field: &Field) -> LedgerError {
-    invalid(name, &format!("be {must}, not {}", field.type_name()))
-}
-
-fn text<'a>(name: &str, field: Field<'a>) -> Result<Option<&'a str>> {
-    match field {
-        Field::Null => Ok(None),
-        Field::Text(text) => Ok(Some(text)),
-        other => Err(wrong_type(name, "a string", &other)),
-    }
-}
-
-/// A number, or a string that holds one: JavaScript cannot carry large numbers.
-fn number(name: &str, field: Field) -> Result<Option<Number>> {
-    match field {
-        Field::Null => Ok(None),
-        Field::Number(number) => Ok(Some(number)),
-        Field::Text(text) => parse_number(name, text).map(Some),
-        other => Err(wrong_type(name, "a number", &other)),
-    }
-}
-
-/// Reads a plain decimal number: digits, at most one point, at most one sign.
-pub fn parse_number(name: &str, text: &str) -> Result<Number> {
-    match text {
-        "NaN" => return Ok(Number::Nan),
-        "Infinity" | "-Infinity" => return Ok(Number::Infinite),
-        _ => {}
-    }
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !plain(whole) || !plain(fraction) {
-        return Err(LedgerError::new(Code::InvalidAmount, format!("{name} must be a plain decimal number"))
-            .with("argument", name)
-            .with("value", text.chars().take(64).collect::<String>())
-            .with("reason", "malformed"));
-    }
-    Ok(Decimal::from_str_exact(text).map_or(Number::OutOfRange, Number::Finite))
-}
-
-fn integer(name: &str, field: Field) -> Result<Option<i64>> {
-    let malformed = || invalid(name, "be a whole number");
-    match number(name, field).map_err(|_| malformed())? {
-        None => Ok(None),
-        Some(Number::Finite(value)) if value.is_integer() => {
-            i64::try_from(value).map(Some).map_err(|_| malformed())
-        }
-        Some(_) => Err(malformed()),
-    }
-}
-
 fn document(name: &str, field: Field) -> Result<Option<Vec<u8>>> {
     match field {
         Field::Null => Ok(None),
         Field::Nested(bytes) => Ok(Some(bytes)),
-        other => Err(wrong_type(name, "an object or array", &other)),
+        other => Err(other.wrong_type(name, "an object or array")),
     }
 }
 

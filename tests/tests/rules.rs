@@ -10,6 +10,8 @@ mod address;
 mod error;
 #[path = "../../src/json.rs"]
 mod json;
+#[path = "../../src/label.rs"]
+mod label;
 #[path = "../../src/money.rs"]
 mod money;
 #[path = "../../src/time.rs"]

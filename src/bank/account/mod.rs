@@ -6,10 +6,10 @@ pub mod store;
 
 use crate::account::rules::Type;
 use crate::account::{self};
-use crate::bank::rules::label;
 use crate::bank::rules::when::When;
 use crate::error::{Code, LedgerError, Result, invalid};
 use crate::idempotency::rules::Operation;
+use crate::label::label;
 use crate::ledger::{self, Ledger};
 use crate::money::{self, Number};
 use crate::posting::Access;
@@ -101,7 +101,7 @@ pub fn register(session: &Session, ledger: &Ledger, wanted: &Registration) -> Re
 fn open_asset(session: &Session, ledger: &Ledger, account: &str) -> Result<account::store::Stored> {
     let stored = match account::store::read(session, ledger.id, account, true) {
         Some(stored) => stored,
-        None => create(session, ledger, account, Type::Asset, None, None)?,
+        None => account::create_plain(session, ledger, account, Type::Asset, None, None)?,
     };
     if stored.account_type == Type::Asset {
         return Ok(stored);
@@ -122,34 +122,12 @@ fn open_companion(
     address::checked(account, argument)?;
     let stored = match account::store::read(session, ledger.id, account, true) {
         Some(stored) => stored,
-        None => create(session, ledger, account, Type::Liability, Some(currency), minimum)?,
+        None => account::create_plain(session, ledger, account, Type::Liability, Some(currency), minimum)?,
     };
     if stored.account_type == Type::Liability && stored.currency == currency {
         return Ok(());
     }
     Err(invalid(argument, "be a liability account in the bank account's currency").with("account", account))
-}
-
-/// Creates an account of the platform's own.
-pub fn create(
-    session: &Session,
-    ledger: &Ledger,
-    account: &str,
-    account_type: Type,
-    currency: Option<&str>,
-    minimum: Option<Decimal>,
-) -> Result<account::store::Stored> {
-    let request = account::Request {
-        address: account,
-        account_type,
-        currency,
-        minimum: minimum.map(Number::Finite),
-        maximum: None,
-        stripes: 1,
-        owner: None,
-        metadata: None,
-    };
-    account::create(session, ledger, &request)
 }
 
 /// Registering again is harmless only if it would be the same registration.
@@ -197,30 +175,9 @@ fn taken(session: &Session, ledger: &Ledger, new: &NewBankAccount) -> LedgerErro
         .with("field", field)
 }
 
-/// An account of the platform's own in a currency, made where it is missing. Where the address has an account
-/// of another currency, the currency's code is added to it.
-pub fn platform_account(
-    session: &Session,
-    ledger: &Ledger,
-    address: &str,
-    account_type: Type,
-    currency: &str,
-) -> Result<String> {
-    let mut address = address.to_owned();
-    let mut stored = account::store::read(session, ledger.id, &address, true);
-    if stored.as_ref().is_some_and(|stored| stored.currency != currency) {
-        address = format!("{address}:{}", currency.to_ascii_lowercase());
-        stored = account::store::read(session, ledger.id, &address, true);
-    }
-    if stored.is_none() {
-        create(session, ledger, &address, account_type, Some(currency), None)?;
-    }
-    Ok(address)
-}
-
 /// What the bank account had before its first mutation.
 fn post_opening(session: &Session, ledger: &Ledger, new: &NewBankAccount, currency: &str) -> Result<()> {
-    let opening = platform_account(session, ledger, OPENING_ACCOUNT, Type::Equity, currency)?;
+    let opening = account::of_platform(session, ledger, OPENING_ACCOUNT, Type::Equity, currency)?;
     let (debit, credit) = match new.opening_balance.is_sign_negative() {
         false => (new.account, opening.as_str()),
         true => (opening.as_str(), new.account),

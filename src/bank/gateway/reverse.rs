@@ -13,8 +13,8 @@
 
 use super::credit::Payment;
 use super::store;
+use crate::account;
 use crate::account::rules::{Side, State as AccountState, Type};
-use crate::bank::account::platform_account;
 use crate::bank::mutation::rules::State;
 use crate::bank::mutation::store::arrivals::{self, Arrival, New};
 use crate::bank::mutation::store::{self as mutations, Mutation};
@@ -238,7 +238,7 @@ fn pay_shortfall(
     amount: Decimal,
 ) -> Result<std::result::Result<(String, Vec<Movement>), LedgerError>> {
     let bank = payment.bank;
-    let account = platform_account(session, ledger, account, Type::Asset, &bank.currency).ok();
+    let account = account::of_platform(session, ledger, account, Type::Asset, &bank.currency).ok();
     let mut refused = None;
     let accounts = account.into_iter().filter(|account| *account != bank.account);
     for account in accounts.chain([bank.outgoing_account.clone()]) {

@@ -3,10 +3,10 @@
 use super::rules::{Method, Purpose, State};
 use super::store::Intent;
 use super::{Request, cancel, create, expire, find, reject_proof, submit_proof};
-use crate::bank::rules::label;
 use crate::error::{Code, LedgerError, Result, invalid, missing};
 use crate::idempotency;
 use crate::idempotency::rules::{Fingerprint, Operation};
+use crate::label::label;
 use crate::ledger::{self, Ledger};
 use crate::report;
 use crate::spi::face::{Composite, JsonIn, NumericIn, composite_result};

@@ -17,6 +17,7 @@ use crate::account::rules::{State as AccountState, Type};
 use crate::bank::account::rules::BankAccount;
 use crate::bank::{self, actions};
 use crate::error::{Code, LedgerError, Result, invalid};
+use crate::label::label;
 use crate::ledger::{self, Ledger};
 use crate::money::{self, Number};
 use crate::posting::request::check_labels;
@@ -52,7 +53,7 @@ pub struct Request<'a> {
 pub fn create(session: &Session, ledger: &Ledger, request: &Request) -> Result<Intent> {
     let amount = money::positive(request.amount, "amount")?;
     check_labels(request.reference, request.description, request.metadata.map(Document::as_bytes))?;
-    let payer_name = bank::rules::label(request.payer_name, "payer_name", 255)?;
+    let payer_name = label(request.payer_name, "payer_name", 255)?;
     let number = rules::number(request.method, request.number)?;
     let at = bank::account::find(session, ledger, request.bank_account)?;
     let amount = money::to_scale(amount, at.scale, &at.currency, "amount")?;
@@ -208,7 +209,7 @@ fn code_account(
         return Ok(None);
     }
     let account = settings.text(Setting::UniqueCodeAccount);
-    bank::account::platform_account(session, ledger, account, Type::Revenue, &at.currency).map(Some)
+    account::of_platform(session, ledger, account, Type::Revenue, &at.currency).map(Some)
 }
 
 /// The intent, or the error that there is none.

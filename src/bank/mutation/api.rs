@@ -3,8 +3,8 @@
 use super::hand::{self, Matching};
 use super::store::Mutation;
 use crate::bank::account::rules::source_name;
-use crate::bank::rules::label;
 use crate::error::{Result, missing};
+use crate::label::label;
 use crate::ledger::{self, Ledger};
 use crate::report;
 use crate::spi::face::{Composite, composite_result};

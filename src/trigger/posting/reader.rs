@@ -2,8 +2,8 @@
 //! name.
 
 use crate::error::Result;
+use crate::json::parse_number;
 use crate::money::Number;
-use crate::posting::request::parse_number;
 use crate::spi::numeric;
 use crate::trigger::field::{Field, RowMemory, texts};
 use crate::trigger::rules::column::Column;

@@ -127,3 +127,29 @@ COMMENT ON FUNCTION wallet_ledger.import_statement IS
     'Imports a bank''s statement: each line is matched and posted as a webhook''s line would be, and what was reported before is recognised. bank_account: a registered one; format: csv:bca, csv:mandiri, csv:bri, csv:bni, csv or mt940; content: the file, up to 8 MiB and 100,000 lines. A file that cannot be read or does not add up is refused as a whole. Returns counts, balances and one outcome per line; the same content again gets the first answer.';
 COMMENT ON FUNCTION wallet_ledger.bank_proof IS
     'Proves a bank account day by day: opening balance + stored mutations = the books'' balance = the balance that the bank reports, with the differences and, in lines, what explains them. bank_account: a registered one; from, to: days of the bank, both included, NULL is open. One row per day on which there is anything.';
+
+-- Rates
+COMMENT ON FUNCTION wallet_ledger.set_rate IS
+    'Sets a rate, the platform''s share of what others earn, from a moment on; escrows keep the rates they were opened under. name: lower-case words; rate: 0 to 1, at most six decimals; effective_from: not in the past, NULL is now; account: where the share goes, by default platform:revenue: and the name. Returns the rate.';
+COMMENT ON FUNCTION wallet_ledger.list_rates IS
+    'Every rate that counts at a moment (NULL: now), those included that nobody has set.';
+
+-- Escrow
+COMMENT ON FUNCTION wallet_ledger.open_escrow IS
+    'Moves a buyer''s money into an account of its own, escrows: and the reference, until it is released, refunded or a dispute is decided. reference: the order, once in a ledger; buyer: who pays; lines: who gets what, [{"beneficiary", "amount", "fee", "description"}], fee is the name of a rate; auto_release_after: so long after shipping the money is released by itself; amount: what the lines must add up to; intent_id: the paid order whose money it is. Returns the escrow.';
+COMMENT ON FUNCTION wallet_ledger.mark_shipped IS
+    'Marks an escrow''s goods as sent and starts the time to the release by itself. tracking_reference: the carrier''s number. Returns the escrow.';
+COMMENT ON FUNCTION wallet_ledger.confirm_receipt IS
+    'The buyer has the goods: everything held is paid to the beneficiaries, less the fees. reason: for the record. Returns the escrow.';
+COMMENT ON FUNCTION wallet_ledger.release_escrow IS
+    'Pays the beneficiaries what an escrow holds, or a part, and the platform its fees, in one transaction. amount: NULL is all; line: only this one, counted from 1; reason: for the record. Returns the escrow.';
+COMMENT ON FUNCTION wallet_ledger.refund_escrow IS
+    'Gives the buyer money back: what is held first, then what was paid out, in the split in which it was paid. amount: NULL is all; line: only this one; on_shortfall: refuse, or advance (the platform pays for a beneficiary who cannot, and books the debt in receivables:). Returns the escrow.';
+COMMENT ON FUNCTION wallet_ledger.release_due_escrows IS
+    'Releases at most max_count escrows whose time after shipping is over and that are not disputed. One row each: released or failed; a failure stops no other and is tried again an hour later. Several sessions may run it at once.';
+COMMENT ON FUNCTION wallet_ledger.open_dispute IS
+    'Opens a dispute: nothing of the escrow moves until it is decided. opened_by: who complains; reason: what they say; evidence: references, as JSON. Returns the dispute.';
+COMMENT ON FUNCTION wallet_ledger.add_dispute_note IS
+    'Adds a note of a party or the mediator to a dispute, with references to evidence. Returns the note''s id.';
+COMMENT ON FUNCTION wallet_ledger.resolve_dispute IS
+    'Decides a dispute, once, and pays both sides in the same transaction: refund_amount to the buyer (zero: nothing), the rest of what is held to the beneficiaries, less the fees. reason: why it was decided so. Returns the dispute.';

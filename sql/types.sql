@@ -313,3 +313,74 @@ CREATE TYPE wallet_ledger.webhook_verification AS (
     reason text
 );
 COMMENT ON TYPE wallet_ledger.webhook_verification IS 'Whether a webhook is the provider''s; reason is a token where it is not.';
+
+CREATE TYPE wallet_ledger.rate_row AS (
+    ledger         text,
+    name           text,
+    rate           numeric,
+    account        text,
+    effective_from timestamptz,
+    set_by         text,
+    reason         text,
+    created_at     timestamptz
+);
+COMMENT ON TYPE wallet_ledger.rate_row IS
+    'A rate: a share between 0 and 1, the account that it goes to, and since when it counts. The last four are NULL where nobody has set it.';
+
+CREATE TYPE wallet_ledger.escrow_row AS (
+    id                 uuid,
+    ledger             text,
+    reference          text,
+    status             text,
+    account            text,
+    buyer_account      text,
+    amount             numeric,
+    held_amount        numeric,
+    released_amount    numeric,
+    fee_amount         numeric,
+    refunded_amount    numeric,
+    returned_amount    numeric,
+    currency           text,
+    lines              jsonb,
+    intent_id          uuid,
+    tracking_reference text,
+    transaction_id     uuid,
+    opened_at          timestamptz,
+    shipped_at         timestamptz,
+    release_due_at     timestamptz,
+    closed_at          timestamptz,
+    replayed           boolean
+);
+COMMENT ON TYPE wallet_ledger.escrow_row IS
+    'An escrow as a call has left it: held, shipped, disputed, released or refunded. amount = held + released + refunded; fee is part of released; returned went back to the buyer after release. transaction_id is what the call posted.';
+
+CREATE TYPE wallet_ledger.due_escrow_row AS (
+    escrow_id uuid,
+    ledger    text,
+    reference text,
+    outcome   text,
+    amount    numeric,
+    error     text,
+    message   text
+);
+COMMENT ON TYPE wallet_ledger.due_escrow_row IS
+    'What became of an escrow that was due: released, with the amount, or failed. error is a token, or the SQLSTATE of an error that is not the ledger''s.';
+
+CREATE TYPE wallet_ledger.dispute_row AS (
+    id              uuid,
+    ledger          text,
+    escrow_id       uuid,
+    status          text,
+    opened_by       text,
+    reason          text,
+    evidence        jsonb,
+    opened_at       timestamptz,
+    refunded_amount numeric,
+    released_amount numeric,
+    resolved_by     text,
+    resolution      text,
+    resolved_at     timestamptz,
+    transaction_id  uuid
+);
+COMMENT ON TYPE wallet_ledger.dispute_row IS
+    'A dispute, open or resolved: what went back to the buyer and what to the beneficiaries (fees included), by whom and why.';

@@ -8,6 +8,7 @@ mod account;
 mod address;
 mod bank;
 mod error;
+mod escrow;
 mod event;
 mod hold;
 mod idempotency;
@@ -17,6 +18,7 @@ mod label;
 mod ledger;
 mod money;
 mod posting;
+mod rate;
 mod reading;
 mod report;
 mod reversal;
@@ -45,7 +47,8 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     register_bank_account, create_intent, cancel_intent, expire_intents, submit_payment_proof, reject_payment,
     match_mutation, match_mutation_by_hand, verify_payment, assign_mutation, unmatch_mutation, return_mutation,
     mark_mutation_duplicate, set_webhook_secret, verify_webhook, receive_webhook, reprocess_webhook,
-    import_statement, bank_proof,
+    import_statement, bank_proof, set_rate, list_rates, open_escrow, mark_shipped, confirm_receipt, release_escrow,
+    refund_escrow, release_due_escrows, open_dispute, add_dispute_note, resolve_dispute,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 

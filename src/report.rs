@@ -31,6 +31,62 @@ pub fn run_over<T>(flow: impl FnOnce() -> Result<T>, refused: impl Fn(&Refusal) 
     outcome.unwrap_or_else(|error| raise(error))
 }
 
+/// Why an attempt came to nothing.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// A token of the vocabulary, or the SQLSTATE of an error that is not ours.
+    pub token: String,
+    pub message: String,
+}
+
+/// Runs a flow in a subtransaction. What it refuses, or what anybody's trigger below it refuses, is undone and
+/// handed back; the rest of the transaction goes on. The flow connects a session of its own.
+///
+/// A conflict of isolation concerns the whole transaction, and so does a cancelled query.
+pub fn attempt<T>(flow: impl FnOnce() -> Result<T>) -> Result<std::result::Result<T, Failure>> {
+    // SAFETY: the backend's own state, put back below as PL/pgSQL does around its blocks.
+    let (context, owner) = unsafe {
+        let before = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(before.0);
+        before
+    };
+    let outcome = PgTryBuilder::new(AssertUnwindSafe(|| flow().map_err(Ok)))
+        .catch_others(|caught| match foreign(&caught) {
+            Some(failure) => Err(Err(failure)),
+            None => Err(Ok(translate(caught, |_| None))),
+        })
+        .execute();
+    // SAFETY: as above; the subtransaction begun here is the current one again, whatever the flow did.
+    unsafe {
+        match outcome {
+            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
+            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+        }
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+    }
+    match outcome {
+        Ok(value) => Ok(Ok(value)),
+        Err(Err(failure)) => Ok(Err(failure)),
+        Err(Ok(error)) if error.code == Code::TryAgain => Err(error),
+        Err(Ok(error)) => Ok(Err(Failure { token: error.token().to_owned(), message: error.message })),
+    }
+}
+
+/// An error that somebody else's code below us has raised, a trigger of the user's, say.
+fn foreign(caught: &CaughtError) -> Option<Failure> {
+    let (CaughtError::PostgresError(report) | CaughtError::ErrorReport(report)) = caught else {
+        return None;
+    };
+    let code = report.sql_error_code();
+    let sqlstate = decode(code as i32);
+    let ours = ours(report.detail(), report.message()).or_else(|| of_our_tables(code, report.message()));
+    // Classes 40 (rollback), 53 (resources), 55 (locks), 57 (cancelled), 58 and XX (broken) are nobody's rule.
+    let is_rule = !["40", "53", "55", "57", "58", "XX"].contains(&&sqlstate[..2]);
+    (is_rule && ours.is_none()).then(|| Failure { token: sqlstate, message: report.message().to_owned() })
+}
+
 /// PostgREST answers 500 to lock timeouts and deadlocks and repeats 40001 in a tight loop, so these
 /// become one 503. An error of ours that comes from a trigger below stays what it is. Anything that is
 /// not named here passes through.

@@ -12,6 +12,8 @@ GRANT SELECT ON
     wallet_data.bank_accounts, wallet_data.intents, wallet_data.intent_codes, wallet_data.mutations,
     wallet_data.mutation_sightings, wallet_data.payment_actions, wallet_data.webhooks, wallet_data.webhook_lines,
     wallet_data.webhook_refusals, wallet_data.gateway_payments, wallet_data.bank_statements,
+    wallet_data.rates, wallet_data.escrows, wallet_data.escrow_lines, wallet_data.escrow_actions,
+    wallet_data.escrow_splits, wallet_data.disputes, wallet_data.dispute_notes,
     wallet_data.schema_versions
 TO wallet_app, wallet_auditor;
 -- wallet_data.webhook_secrets is not among them: nobody but wallet_owner reads a secret.
@@ -26,5 +28,7 @@ GRANT SELECT ON
     wallet_ledger.events, wallet_ledger.trial_balance, wallet_ledger.settings, wallet_ledger.bank_accounts,
     wallet_ledger.intents, wallet_ledger.mutations, wallet_ledger.mutations_to_review,
     wallet_ledger.payment_actions, wallet_ledger.webhooks, wallet_ledger.webhook_lines,
-    wallet_ledger.webhook_refusals, wallet_ledger.gateway_payments, wallet_ledger.bank_statements
+    wallet_ledger.webhook_refusals, wallet_ledger.gateway_payments, wallet_ledger.bank_statements,
+    wallet_ledger.rates, wallet_ledger.escrows, wallet_ledger.escrow_lines, wallet_ledger.escrow_actions,
+    wallet_ledger.escrow_splits, wallet_ledger.disputes, wallet_ledger.dispute_notes
 TO wallet_app, wallet_auditor;

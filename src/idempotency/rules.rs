@@ -20,6 +20,10 @@ pub enum Operation {
     CaptureHold = 6,
     ReleaseHold = 7,
     CreateIntent = 8,
+    OpenEscrow = 9,
+    ConfirmReceipt = 10,
+    ReleaseEscrow = 11,
+    RefundEscrow = 12,
 }
 
 impl Operation {
@@ -33,6 +37,10 @@ impl Operation {
             6 => "capture_hold",
             7 => "release_hold",
             8 => "create_intent",
+            9 => "open_escrow",
+            10 => "confirm_receipt",
+            11 => "release_escrow",
+            12 => "refund_escrow",
             _ => "another operation",
         }
     }

@@ -23,6 +23,8 @@ const TABLES: &[&str] = &[
     include_str!("../../sql/data/06_events.sql"),
     include_str!("../../sql/data/07_settings.sql"),
     include_str!("../../sql/data/08_bank.sql"),
+    include_str!("../../sql/data/09_rates.sql"),
+    include_str!("../../sql/data/10_escrow.sql"),
 ];
 
 /// Every version of the data schema and what it takes to get there from the one before. Released
@@ -33,8 +35,10 @@ const MIGRATIONS: &[(i32, &[&str])] = &[(1, TABLES)];
 const OBJECTS: &[&str] = &[
     include_str!("../../sql/data/80_guards.sql"),
     include_str!("../../sql/data/80_guards_bank.sql"),
+    include_str!("../../sql/data/80_guards_escrow.sql"),
     include_str!("../../sql/data/81_views.sql"),
     include_str!("../../sql/data/81_views_bank.sql"),
+    include_str!("../../sql/data/81_views_escrow.sql"),
     include_str!("../../sql/data/82_grants.sql"),
 ];
 

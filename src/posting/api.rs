@@ -233,7 +233,7 @@ fn post_transfers(
             Some("report") => OnError::Report,
             _ => return Err(invalid("on_error", "be raise or report")),
         };
-        let count = transfers.0.count()?;
+        let count = transfers.0.count("transfers")?;
         if count > ITEMS_MAX {
             return Err(LedgerError::new(
                 Code::TooManyItems,
@@ -258,6 +258,7 @@ fn requests<'a>(transfers: &'a JsonItems, count: usize) -> Result<Vec<Request<'a
     let mut requests: Vec<Request> = Vec::with_capacity(count);
     requests.resize_with(count, Request::default);
     transfers.0.walk(
+        "transfers",
         |index, key, field| requests[index].set(key, field).map_err(|error| error.at_item(index)),
         |_| Ok(()),
     )?;

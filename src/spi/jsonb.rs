@@ -75,16 +75,22 @@ impl Items {
         Self { root: unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()) }.cast() }
     }
 
-    /// How many elements the array has, without walking it.
-    pub fn count(&self) -> Result<usize> {
+    /// A copy, whose bytes are canonical.
+    pub fn to_document(&self) -> Document {
+        // SAFETY: a detoasted jsonb.
+        unsafe { Document::from_datum(pg_sys::Datum::from(self.root)) }
+    }
+
+    /// How many elements the array has, without walking it. `name` is the argument it came from.
+    pub fn count(&self, name: &str) -> Result<usize> {
         const COUNT_MASK: u32 = 0x0FFF_FFFF;
         const IS_SCALAR: u32 = 0x1000_0000;
         const IS_ARRAY: u32 = 0x4000_0000;
         // SAFETY: a detoasted jsonb begins with its container header.
         let header = unsafe { (*self.root).root.header };
         if header & IS_ARRAY == 0 || header & IS_SCALAR != 0 {
-            return Err(LedgerError::new(Code::InvalidJson, "transfers must be a JSON array")
-                .with("argument", "transfers"));
+            return Err(LedgerError::new(Code::InvalidJson, format!("{name} must be a JSON array"))
+                .with("argument", name));
         }
         Ok((header & COUNT_MASK) as usize)
     }
@@ -92,11 +98,12 @@ impl Items {
     /// Calls `visit(index, key, field)` for every key of every object, and `end(index)` after each.
     pub fn walk<'a>(
         &'a self,
+        name: &str,
         mut visit: impl FnMut(usize, &'a str, Field<'a>) -> Result<()>,
         mut end: impl FnMut(usize) -> Result<()>,
     ) -> Result<()> {
         use pg_sys::JsonbIteratorToken as Token;
-        self.count()?;
+        self.count(name)?;
         let mut cursor = Cursor::over(self.root);
         cursor.next(false);
         let mut index = 0;

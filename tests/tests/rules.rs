@@ -44,6 +44,10 @@ mod bank {
         pub mod rules;
     }
 }
+#[path = "../../src/escrow"]
+mod escrow {
+    pub mod rules;
+}
 #[path = "../../src/event"]
 mod event {
     pub mod rules;
@@ -68,7 +72,10 @@ mod ledger {
 mod posting {
     pub mod rules;
 }
-
+#[path = "../../src/rate"]
+mod rate {
+    pub mod rules;
+}
 #[path = "../../src/reading"]
 mod reading {
     pub mod rules;

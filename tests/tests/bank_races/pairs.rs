@@ -165,8 +165,14 @@ impl Races {
              FROM wallet_ledger.mutations WHERE provider_mutation_id LIKE 'r{} %'",
             at.number
         );
+        // Where `m0` pays `x`, the code that it was known by for `p` comes along.
         let money = format!(
-            "SELECT concat_ws(' ', state, posted) FROM wallet_ledger.accounts WHERE account = '{}'",
+            "SELECT concat_ws(' ', a.state, a.posted - coalesce((
+                 SELECT p.unique_code FROM wallet_ledger.intents p, wallet_ledger.intents x
+                 JOIN wallet_ledger.mutations m ON m.id = x.mutation_id
+                 WHERE p.reference = 'r{0} p' AND x.reference = 'r{0} x' AND m.provider_mutation_id = 'r{0} m0'), 0))
+             FROM wallet_ledger.accounts a WHERE a.account = '{1}'",
+            at.number,
             at.wallet()
         );
         let left = format!(

@@ -1,0 +1,78 @@
+//! Releases by the clock: what was shipped long enough ago and not disputed.
+//!
+//! Every account that one of them touches is locked first, in the global order: two sessions that release
+//! different escrows of the same sellers wait for each other once, and never in a circle. Then each escrow
+//! is released in a subtransaction of its own.
+
+use super::rules::Action;
+use super::store::due;
+use super::{Order, Shortfall, release};
+use crate::error::Result;
+use crate::ledger::{self, Ledger};
+use crate::posting::{self, Access, Wanted};
+use crate::report::{Failure, attempt};
+use crate::setting::rules::interval::HOUR;
+use crate::spi::Session;
+use crate::{event, time};
+use rust_decimal::Decimal;
+use serde_json::json;
+use uuid::Uuid;
+
+/// How long after a failure the same escrow is tried again, so that it keeps no other waiting.
+const RETRY_AFTER: i64 = HOUR;
+
+/// What became of an escrow that was due.
+pub struct Due {
+    pub escrow_id: Uuid,
+    pub reference: String,
+    pub outcome: std::result::Result<Decimal, Failure>,
+}
+
+/// Releases what is due, at most so many. One that cannot be released is reported and tried again later.
+pub fn release_due(session: &Session, ledger: &Ledger, max_count: i64) -> Result<Vec<Due>> {
+    ledger::enter_period(ledger);
+    let now = ledger::now();
+    let taken = due::take(session, ledger.id, now, max_count);
+    if taken.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = taken.iter().map(|(id, _)| *id).collect();
+    let flows = due::flows(session, ledger.id, &ids);
+    let mut wanted = Wanted::default();
+    for (from, to, amount) in &flows {
+        wanted.transfer(from, to, *amount);
+    }
+    let book = posting::open_book(session, ledger, &wanted, Access::Lock)?;
+    // Holds that had expired on the way are given back.
+    posting::write(session, ledger, &book, &[])?;
+    let mut outcomes = Vec::with_capacity(taken.len());
+    for (escrow_id, reference) in taken {
+        let outcome = attempt(|| {
+            let session = Session::connect();
+            let order = Order {
+                amount: None,
+                line: None,
+                reason: Some("the time to complain is over"),
+                shortfall: Shortfall::Refuse,
+            };
+            let opened = release(&session, ledger, escrow_id, Action::Release, &order)?;
+            let of = |line: &super::store::StoredLine| line.line.released;
+            Ok(super::rules::amount(opened.lines.iter().map(of).sum(), opened.escrow.scale))
+        })?;
+        if let Err(failure) = &outcome {
+            let again_at = now.saturating_add(RETRY_AFTER);
+            due::put_off(session, ledger.id, escrow_id, again_at);
+            let payload = json!({
+                "escrow_id": escrow_id.to_string(),
+                "reference": reference,
+                "error": failure.token,
+                "message": failure.message,
+                "again_at": time::to_text(again_at),
+                "for": ["finance"],
+            });
+            event::write(session, ledger, "escrow.release_failed", &escrow_id.to_string(), payload);
+        }
+        outcomes.push(Due { escrow_id, reference, outcome });
+    }
+    Ok(outcomes)
+}

@@ -1,6 +1,6 @@
 //! SQL face of escrows.
 
-mod rows;
+pub mod rows;
 
 use super::rules::Action;
 use super::rules::request::Wanted;
@@ -85,7 +85,7 @@ fn open_escrow(
 }
 
 /// The lines as they came. A malformed one fails the call.
-fn wanted(lines: &JsonItems) -> Result<Vec<Wanted<'_>>> {
+pub(in crate::escrow) fn wanted(lines: &JsonItems) -> Result<Vec<Wanted<'_>>> {
     let count = lines.0.count("lines")?;
     super::rules::request::check_count(count)?;
     let mut wanted = vec![Wanted::default(); count];
@@ -271,7 +271,7 @@ fn asked(
 }
 
 /// Runs `work` once per key; a repetition is told what the first call was told.
-fn once(
+pub(in crate::escrow) fn once(
     session: &Session,
     ledger: &Ledger,
     key: Option<&str>,

@@ -12,8 +12,10 @@
 //! sums, event, lines again); each two more with a key.
 
 pub mod api;
+pub mod bank_release;
 pub mod dispute;
 mod due;
+pub mod group;
 mod pay;
 pub mod rules;
 pub mod store;
@@ -23,12 +25,10 @@ pub use pay::{Order, Shortfall, decide, refund, release};
 
 use crate::account::{self, rules::Type};
 use crate::error::{Code, LedgerError, Result, invalid};
-use crate::idempotency::rules::Operation;
 use crate::label::label;
 use crate::ledger::{self, Ledger};
 use crate::money::{self, Number};
-use crate::posting::Access;
-use crate::posting::batch::{self, Call, OnError, Outcome};
+use crate::posting::batch::post_all;
 use crate::posting::request::{Request, check_labels};
 use crate::rate::{self, rules::Rate};
 use crate::setting::rules::interval::DAY;
@@ -69,9 +69,7 @@ pub struct Opened {
 pub fn open(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Opened> {
     let account = request::account(opening.reference)?;
     request::check_count(opening.lines.len())?;
-    if !(0..=AUTO_RELEASE_MAX).contains(&opening.auto_release_micros) {
-        return Err(invalid("auto_release_after", "be between nothing and 365 days"));
-    }
+    check_auto_release(opening.auto_release_micros)?;
     check_labels(None, None, opening.metadata.map(Document::as_bytes))?;
     ledger::enter_period(ledger);
     let paid = opening.intent_id.map(|id| paid_intent(session, ledger, id)).transpose()?;
@@ -101,7 +99,7 @@ pub fn open(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Ope
     }
     own_account(session, ledger, &account, &wallet.currency, scale)?;
     let transaction_id =
-        post(session, ledger, vec![transfer(buyer, &account, amount, "payment", opening.reference)])?;
+        post_all(session, ledger, vec![transfer(buyer, &account, amount, "payment", opening.reference)])?;
     let now = ledger::now();
     let new = NewEscrow {
         id: Uuid::now_v7(),
@@ -132,6 +130,13 @@ pub fn open(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Ope
     let opened = read(session, ledger, new.id, Some(transaction_id))?;
     announce(session, ledger, "escrow.opened", &opened, None, json!({}));
     Ok(opened)
+}
+
+fn check_auto_release(micros: i64) -> Result<()> {
+    match (0..=AUTO_RELEASE_MAX).contains(&micros) {
+        true => Ok(()),
+        false => Err(invalid("auto_release_after", "be between nothing and 365 days")),
+    }
 }
 
 fn taken(reference: &str, other: Option<Uuid>) -> LedgerError {
@@ -339,15 +344,4 @@ fn transfer<'a>(
         transaction: Some("escrow"),
         ..Request::default()
     }
-}
-
-/// Posts all or nothing and returns the transaction.
-fn post(session: &Session, ledger: &Ledger, requests: Vec<Request>) -> Result<Uuid> {
-    let call =
-        Call { requests, operation: Operation::PostTransfer, on_error: OnError::Raise, access: Access::Lock };
-    match batch::post(session, ledger, call)?.first() {
-        Some(Outcome::Posted(receipt)) => receipt.transaction_id,
-        _ => None,
-    }
-    .ok_or_else(|| LedgerError::new(Code::BooksInconsistent, "a posting has no transaction"))
 }

@@ -56,6 +56,7 @@ BEGIN ATOMIC
             FROM wallet_data.intents i
             WHERE i.ledger_id = in_ledger_id AND i.bank_account_id = in_bank_account_id
               AND i.unique_code IS NOT NULL AND i.state_id IN (1, 2, 3)
+              AND (i.state_id = 2 OR i.expires_at > statement_timestamp())
               AND in_amount BETWEEN 1 AND 999 AND i.unique_code = in_amount::smallint
               AND i.unique_code::numeric = in_amount
               AND i.accepts_until >= in_occurred_from - interval '31 days'
@@ -80,6 +81,7 @@ BEGIN ATOMIC
           AND i.accepts_until >= in_occurred_from - interval '31 days'
           AND strpos(lower(in_description), lower(i.payer_name)) > 0) AS s
     GROUP BY s.intent_id
+    HAVING bool_or(s.reason <> 'name_in_description')
     ORDER BY 2 DESC, 1
     LIMIT 5;
 END;

@@ -123,6 +123,7 @@ pub fn take(
     for (place, recognised) in recognise::all(session, ledger, arrivals)?.into_iter().enumerate() {
         match recognised {
             Recognised::Before(before) => taken[place] = Some(before),
+            Recognised::Again => {}
             Recognised::New { id, original_id } => drafts.push(Draft {
                 arrival: &arrivals[place],
                 id,

@@ -147,9 +147,10 @@ CREATE TABLE wallet_data.mutations (
 -- The same movement under another id or from another source, and the proof day by day.
 CREATE INDEX mutations_booked ON wallet_data.mutations (ledger_id, bank_account_id, booked_on, amount);
 -- Stored once per provider, bank account and the provider's id. It comes after the index above because the
--- planner takes the younger of two that look equally cheap, as all do on a small table.
+-- planner takes the younger of two that look equally cheap, as all do on a small table; and the id comes first
+-- in it, so that it does not look cheap for what the index above is for.
 CREATE UNIQUE INDEX mutations_provider_id
-    ON wallet_data.mutations (ledger_id, bank_account_id, source_id, provider_mutation_id);
+    ON wallet_data.mutations (ledger_id, provider_mutation_id, bank_account_id, source_id);
 -- What a mutation repeats or takes back.
 CREATE INDEX mutations_original ON wallet_data.mutations (ledger_id, original_mutation_id)
     WHERE original_mutation_id IS NOT NULL;
@@ -222,6 +223,7 @@ CREATE TABLE wallet_data.webhooks (
     external_on date,
     body        jsonb NOT NULL,
     answer      jsonb,
+    lines       jsonb,
     PRIMARY KEY (ledger_id, webhook_id)
 );
 CREATE UNIQUE INDEX webhooks_body ON wallet_data.webhooks (ledger_id, provider_id, body_digest);

@@ -172,7 +172,8 @@ COMMENT ON VIEW wallet_ledger.payment_actions IS 'What people did to mutations a
 CREATE OR REPLACE VIEW wallet_ledger.webhooks WITH (security_invoker = true) AS
 SELECT w.webhook_id AS id, l.name AS ledger,
        CASE w.provider_id WHEN 1 THEN 'moota' WHEN 2 THEN 'midtrans' WHEN 3 THEN 'xendit' ELSE 'snap' END AS provider,
-       w.line_count, w.confirmed, w.external_id, w.body, w.answer, w.received_at
+       w.line_count, w.confirmed, w.external_id, w.body,
+       w.answer || jsonb_build_object('lines', w.lines) AS answer, w.received_at
 FROM wallet_data.webhooks w JOIN wallet_data.ledgers l USING (ledger_id);
 COMMENT ON VIEW wallet_ledger.webhooks IS
     'Every verified webhook once, without what must not be kept of its body, and the answer that it got.';

@@ -3,7 +3,7 @@
 
 use super::rules::{self, Action, State};
 use super::store::{self, Mutation};
-use super::{lock, paid_payload, pay};
+use super::{events, lock, pay};
 use crate::bank::account::{self as accounts, rules::BankAccount};
 use crate::bank::actions;
 use crate::bank::intent::rules::{self as intent_rules, State as IntentState};
@@ -78,7 +78,7 @@ pub fn match_by_hand(
         Matching::ByHand => "match_mutation_by_hand",
         Matching::Verification => "verify_payment",
     };
-    let payload = paid_payload(&intent, mutation_id, transaction_id, mutation.left);
+    let payload = events::paid(&intent, mutation_id, transaction_id, mutation.left);
     event::write(session, ledger, "intent.paid", &intent_id.to_string(), payload);
     settle(session, ledger, mutation, State::Matched, action, reason)
 }

@@ -2,6 +2,7 @@
 
 use crate::spi::batch::{Batch, Column};
 use crate::spi::jsonb::Document;
+use crate::spi::settings::with_fast_compression;
 use crate::spi::{Argument, Session, Statement};
 use pgrx::pg_sys::{
     BOOLOID, BYTEAOID, DATEOID, INT2OID, INT4OID, JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID,
@@ -152,7 +153,7 @@ pub fn insert(session: &Session, ledger_id: i32, new: NewWebhook, now: i64) -> b
         new.external_on.into(),
         Argument::json_text(new.body),
     ];
-    session.run(&INSERT, &arguments).count() == 1
+    with_fast_compression(|| session.run(&INSERT, &arguments).count() == 1)
 }
 
 /// A stored webhook, and what it got for an answer: its head and its lines.
@@ -182,7 +183,7 @@ pub fn set_answer(
     line_count: i32,
 ) {
     let arguments = [ledger_id.into(), id.into(), Argument::json(head), lines.into(), line_count.into()];
-    session.run(&SET_ANSWER, &arguments);
+    with_fast_compression(|| session.run(&SET_ANSWER, &arguments));
 }
 
 /// A line that was stored as bad.

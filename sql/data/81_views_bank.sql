@@ -53,11 +53,11 @@ BEGIN ATOMIC
               AND i.created_at <= in_occurred_until + interval '1 hour'
             UNION ALL
             SELECT i.intent_id, 30, 'amount_missing'
-            FROM wallet_data.intents i
-            WHERE i.ledger_id = in_ledger_id AND i.bank_account_id = in_bank_account_id
-              AND i.unique_code IS NOT NULL AND i.state_id IN (1, 2, 3)
-              AND in_amount BETWEEN 1 AND 999 AND i.unique_code = in_amount::smallint
-              AND i.unique_code::numeric = in_amount
+            FROM wallet_data.live_intents v
+            JOIN wallet_data.intents i ON i.ledger_id = in_ledger_id AND i.intent_id = v.intent_id
+            WHERE v.ledger_id = in_ledger_id AND v.bank_account_id = in_bank_account_id
+              AND in_amount BETWEEN 1 AND 999 AND v.unique_code = in_amount::smallint
+              AND v.unique_code::numeric = in_amount
               AND i.accepts_until >= in_occurred_from - interval '31 days'
             UNION ALL
             SELECT i.intent_id, 70, 'reference_in_description'

@@ -9,7 +9,8 @@ GRANT SELECT ON
     wallet_data.currencies, wallet_data.ledgers, wallet_data.closed_periods, wallet_data.kinds,
     wallet_data.settings, wallet_data.timeline, wallet_data.accounts, wallet_data.account_profiles,
     wallet_data.transfers, wallet_data.reversal_totals, wallet_data.holds, wallet_data.idempotency_keys, wallet_data.events,
-    wallet_data.bank_accounts, wallet_data.intents, wallet_data.intent_codes, wallet_data.mutations,
+    wallet_data.bank_accounts, wallet_data.intents, wallet_data.live_intents, wallet_data.intent_codes,
+    wallet_data.mutations,
     wallet_data.mutation_sightings, wallet_data.payment_actions, wallet_data.webhooks, wallet_data.webhook_lines,
     wallet_data.webhook_refusals, wallet_data.gateway_payments, wallet_data.bank_statements,
     wallet_data.schema_versions

@@ -5,6 +5,10 @@
 //! key of `intent_codes` decides; codes are tried in an order that nobody can predict. Sessions that want
 //! codes at the same time only meet where they try the same one.
 //!
+//! What a live intent holds beside its total (its number, its order, its turn to expire) is a row of
+//! `live_intents`, which comes with the intent and goes when it closes, under the lock of the intent's row. So
+//! what a payment changes of an intent is in no index, and PostgreSQL writes the new row beside the old.
+//!
 //! Statements: create_intent 6 for a transfer (bank account, credit account, settings, taken codes, code,
 //! intent), one more for every code that another session took meanwhile; cancel 4.
 

@@ -49,6 +49,7 @@ pub static ALL: &[Definition] = &[
     define("mutation_posting_missing", "A mutation's posting does not exist, or does not move its amount."),
     define("intent_payment_differs", "A paid intent and the mutation that paid it do not name each other, or another amount."),
     define("intent_total_shared", "Two live intents of a bank account have the same total."),
+    define("live_intent_differs", "A live intent's row in live_intents is missing, is another intent's, or holds something else."),
     define("gateway_payment_mismatch", "What stands in the books of a gateway's payment is not the sum of its mutations."),
     define("more_findings", "A group of checks found more than the 1,000 that it shows."),
 ];

@@ -116,6 +116,7 @@ impl Op {
                      SET created_at = created_at - {by}, expires_at = expires_at - {by},
                          accepts_until = accepts_until - {by}, closed_at = closed_at - {by}
                      WHERE intent_id = '{id}';
+                     UPDATE wallet_data.live_intents SET due_at = due_at - {by} WHERE intent_id = '{id}';
                      UPDATE wallet_data.intent_codes SET free_at = free_at - {by} WHERE intent_id = '{id}'"
                 )
             }

@@ -235,3 +235,15 @@ $$ SELECT e.reference, e.status, e.held_amount::numeric(20, 2), e.released_amoun
            FROM wallet_ledger.disputes d WHERE d.escrow_id = e.id)
    FROM wallet_ledger.escrows e JOIN wallet_ledger.accounts a ON a.ledger = e.ledger AND a.account = e.account
    WHERE e.ledger = current_setting('wallet_ledger.ledger') ORDER BY e.reference $$;
+
+-- A group buy of two, whose deadline is over where it says so; a takes part with 10 for shop.
+CREATE PROCEDURE iso.open_group() LANGUAGE plpgsql AS $$
+BEGIN
+    CALL iso.open();
+    CALL iso.name('g', 'SELECT id FROM wallet_ledger.open_group_buy(''g'', 2, deadline => now() + interval ''1 day'')');
+    PERFORM iso.status('join_group_buy([g], ''a'', ''[{"beneficiary": "shop", "amount": 10}]'')');
+END $$;
+
+CREATE FUNCTION iso.groups() RETURNS TABLE (status text, participants bigint, unsettled bigint) LANGUAGE sql AS
+$$ SELECT g.status, g.participants, g.unsettled FROM wallet_ledger.group_buys g
+   WHERE g.ledger = current_setting('wallet_ledger.ledger') $$;

@@ -96,10 +96,12 @@ pub fn open(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Ope
         stated.map(|amount| money::to_scale(amount, scale, &wallet.currency, "amount")).transpose()?;
     let amounts = lines.iter().map(|line| rules::amount(line.line.amount, scale));
     let amount = request::total(amounts, stated, scale)?;
+    // Whoever opens the same escrow at once has made its account: waiting for it makes theirs visible.
+    let own = own_account(session, ledger, &account, &wallet.currency, scale);
     if let Some(other) = store::taken_by(session, ledger.id, opening.reference, opening.intent_id) {
         return Err(taken(opening.reference, Some(other)));
     }
-    own_account(session, ledger, &account, &wallet.currency, scale)?;
+    own?;
     let transaction_id =
         post(session, ledger, vec![transfer(buyer, &account, amount, "payment", opening.reference)])?;
     let now = ledger::now();

@@ -84,7 +84,7 @@ pub fn open(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Ope
     };
     let wallet = account::find(session, ledger, buyer, true)?;
     let scale = ledger::scale(session, &wallet.currency)?;
-    let lines = checked_lines(session, ledger, opening.lines, buyer, &wallet.currency, scale)?;
+    let lines = checked_lines(session, ledger, opening.lines, [buyer, &account], &wallet.currency, scale)?;
     let stated = match (opening.amount, &paid) {
         (Some(number), _) => Some(money::positive(number, "amount")?),
         (None, Some(paid)) => Some(paid.amount),
@@ -94,10 +94,12 @@ pub fn open(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Ope
         stated.map(|amount| money::to_scale(amount, scale, &wallet.currency, "amount")).transpose()?;
     let amounts = lines.iter().map(|line| rules::amount(line.line.amount, scale));
     let amount = request::total(amounts, stated, scale)?;
+    // Whoever opens the same escrow at once has made its account: waiting for it makes theirs visible.
+    let own = own_account(session, ledger, &account, &wallet.currency, scale);
     if let Some(other) = store::taken_by(session, ledger.id, opening.reference, opening.intent_id) {
         return Err(taken(opening.reference, Some(other)));
     }
-    own_account(session, ledger, &account, &wallet.currency, scale)?;
+    own?;
     let transaction_id =
         post_all(session, ledger, vec![transfer(buyer, &account, amount, "payment", opening.reference)])?;
     let now = ledger::now();
@@ -168,19 +170,20 @@ fn paid_intent(session: &Session, ledger: &Ledger, id: Uuid) -> Result<record::P
     Ok(paid)
 }
 
-/// The lines as they will be stored, with their rates fixed and the accounts that the fees go to.
+/// The lines as they will be stored, with their rates fixed and the accounts that the fees go to. `payers` are
+/// the buyer and the escrow's own account.
 fn checked_lines(
     session: &Session,
     ledger: &Ledger,
     wanted: &[Wanted],
-    buyer: &str,
+    payers: [&str; 2],
     currency: &str,
     scale: u32,
 ) -> Result<Vec<StoredLine>> {
     let checked = wanted
         .iter()
         .enumerate()
-        .map(|(index, line)| line.check(buyer).map_err(|error| error.at_item(index)))
+        .map(|(index, line)| line.check(payers[0]).map_err(|error| error.at_item(index)))
         .collect::<Result<Vec<Checked>>>()?;
     let known = store::parties(session, ledger.id, checked.iter().map(|line| line.beneficiary));
     let has_fee = checked.iter().any(|line| line.fee.is_some());
@@ -189,6 +192,7 @@ fn checked_lines(
     let mut fee_accounts: Vec<(String, String)> = Vec::new();
     let mut line = |line: &Checked| {
         check_party(&known, line.beneficiary, currency)?;
+        check_apart(line.beneficiary, payers)?;
         let amount = money::to_scale(line.amount, scale, currency, "amount")?;
         let (rate, fee_account) = match line.fee {
             None => (Rate::ZERO, None),
@@ -204,6 +208,7 @@ fn checked_lines(
                             Type::Revenue,
                             currency,
                         )?;
+                        check_apart(&made, payers)?;
                         fee_accounts.push((counting.account, made.clone()));
                         made
                     }
@@ -239,6 +244,15 @@ fn check_party(known: &[(String, String)], beneficiary: &str, currency: &str) ->
         .with("credit_currency", other)),
         Some(_) => Ok(()),
     }
+}
+
+/// Money cannot be released to the account where it waits, nor given back to the buyer by the buyer.
+fn check_apart(party: &str, payers: [&str; 2]) -> Result<()> {
+    if !payers.contains(&party) {
+        return Ok(());
+    }
+    Err(LedgerError::new(Code::SameAccount, format!("{party} pays, and cannot be paid from the same escrow"))
+        .with("account", party))
 }
 
 /// The account in which the money waits: nobody else's, and empty.

@@ -34,8 +34,29 @@ pub fn check(table: &Table, trigger: &Trigger, all: &[&Trigger], books: &Books, 
         words
     };
     let same = |one: &Trigger, other: &Trigger| words(one) == words(other);
-    let same_purpose = |one: &Trigger, other: &Trigger| one.name != other.name;
+    let same_purpose =
+        |one: &Trigger, other: &Trigger| one.name != other.name && reference(one) == reference(other);
     check_counterpart(trigger, all, &same, &same_purpose, &effects, add);
+    check_once(trigger, all, add);
+}
+
+/// The word that says which escrows a trigger is about.
+fn reference(trigger: &Trigger) -> Option<&String> {
+    trigger.arguments.iter().find(|word| word.starts_with("reference="))
+}
+
+/// Of two triggers that do the same thing, the second is refused. The first in name order speaks.
+fn check_once(trigger: &Trigger, all: &[&Trigger], add: &mut Add) {
+    let again = |other: &&&Trigger| {
+        other.name > trigger.name
+            && reference(other) == reference(trigger)
+            && (other.on_insert && trigger.on_insert || other.on_update && trigger.on_update)
+    };
+    let Some(other) = all.iter().find(again) else { return };
+    let is_certain = !(other.has_condition || trigger.has_condition);
+    let severity = if is_certain { Severity::Error } else { Severity::Warning };
+    let hint = "Keep one for each event: what the first has done to an escrow, the second may not do again.";
+    add(severity, format!("trigger {} acts on the same escrows for the same event", other.name), hint);
 }
 
 fn check_arguments(table: &Table, definition: &Definition, books: &Books, add: &mut Add) {

@@ -108,8 +108,10 @@ impl Market {
 
     /// The escrows: reference, status, held, released, fee, refunded, returned.
     pub async fn escrows(&self) -> Vec<String> {
-        let sql = "SELECT concat_ws(' ', reference, status, held_amount, released_amount, fee_amount, refunded_amount,
-                                    returned_amount) AS line FROM wallet_ledger.escrows ORDER BY reference";
+        // What has not moved yet is 0 without decimals.
+        let sql = "SELECT concat_ws(' ', reference, status, held_amount, round(released_amount, 2), round(fee_amount, 2),
+                                    round(refunded_amount, 2), round(returned_amount, 2)) AS line
+                   FROM wallet_ledger.escrows ORDER BY reference";
         lines(&self.app, sql).await.iter().map(|line| line["line"].to_owned()).collect()
     }
 

@@ -102,7 +102,7 @@ const TYPES: &[(&str, &str, &str, &str)] = &[
     ("id bigint PRIMARY KEY, total bigint, status boolean", "true", "false", "7, 5000"),
     ("id date PRIMARY KEY, total smallint, status smallint", "02", "3", "'2026-11-21', 5000"),
     ("id char(12) PRIMARY KEY, total text, status char(8)", "paid", "done", "'x-1', ' 5000.00 '"),
-    ("id varchar PRIMARY KEY, total shop.rupiah, status varchar(9)", "it's \\paid", "é", "'o_1.2-A', 5000"),
+    ("id varchar PRIMARY KEY, total shop.rupiah, status varchar(20)", "it's \\paid", "é", "'o_1.2-A', 5000"),
     ("a int, id text, total numeric, status text, PRIMARY KEY (id, a)", "paid", "done", "1, 'k', 5000"),
 ];
 

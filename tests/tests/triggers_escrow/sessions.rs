@@ -25,9 +25,9 @@ fn fill(from: u32, to: u32) -> String {
 /// The escrow's status for each status of an order that it was brought to.
 const AGREE: &str =
     "SELECT count(*) FROM shop.orders o LEFT JOIN wallet_ledger.escrows e ON e.reference = o.order_no
-    WHERE coalesce(e.status, 'none') <> CASE o.status WHEN 'paid' THEN 'held' WHEN 'shipped' THEN 'shipped'
+    WHERE (coalesce(e.status, 'none') <> CASE o.status WHEN 'paid' THEN 'held' WHEN 'shipped' THEN 'shipped'
               WHEN 'delivered' THEN 'released' WHEN 'cancelled' THEN 'refunded' ELSE 'none' END
-       OR e.amount <> o.total";
+       OR e.amount <> o.total)";
 
 #[tokio::test]
 async fn one_statement_moves_many_orders_or_none() {

@@ -311,7 +311,7 @@ fn tables_of_orders_are_checked() {
         (&["opened=Paid"], "error 'Paid' is not a value of column \"status\""),
         (&["shipped=paid"], "error 'paid' stands for opened and for shipped"),
         (&["beneficiary=", "lines=owner_id"], "error column \"owner_id\" (lines) is of type some"),
-        (&["amount=payload"], "error the amount column \"payload\" is of type some"),
+        (&["amount=payload"], "error the amount column \"payload\" is of type jsonb"),
         (&["shipped="], "note no status value stands for shipped"),
         (&["fee=gift_wrap"], "note there is no rate gift_wrap yet"),
         (&["ledger=second"], "error there is no ledger second"),

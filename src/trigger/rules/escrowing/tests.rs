@@ -66,7 +66,7 @@ fn the_arguments_come_in_any_order() {
     assert_eq!((places.status, places.lines, places.amount, places.tracking), (0, None, Some(5), Some(6)));
     assert_eq!(places.placeholders, [1, 2, 3, 4]);
     let least = parse(&["status_column=s", "opened=1", "reference=o{n}", "buyer={b}", "lines=l"]).unwrap();
-    assert_eq!((least.goods, least.value(Step::Refund)), (Goods::Lines("l".to_owned()), None));
+    assert_eq!((&least.goods, least.value(Step::Refund)), (&Goods::Lines("l".to_owned()), None));
     let lines = parse(&changed(&["benef", "fee"], &["lines=items", "auto_release_after=48 hours"])).unwrap();
     assert_eq!((lines.amount.as_deref(), lines.auto_release_micros), (Some("total"), 48 * HOUR));
     assert_eq!(lines.resolve(&columns()).unwrap().lines, Some(7));

@@ -14,6 +14,18 @@ AS 'MODULE_PATHNAME', 'post_on_status_change';
 COMMENT ON FUNCTION wallet_ledger.post_on_status_change() IS
     'Trigger function for an application''s table. Arguments: status column, posting value, debit template, credit template, amount column, kind [, reversing value [, ledger template]]. A row that comes to the posting value posts one transfer, ever; one that comes to the reversing value takes it back. Check with check_trigger(table).';
 
+CREATE FUNCTION wallet_ledger.escrow_on_status_change() RETURNS trigger
+LANGUAGE c SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+AS 'MODULE_PATHNAME', 'escrow_on_status_change';
+COMMENT ON FUNCTION wallet_ledger.escrow_on_status_change() IS
+    'Trigger function for an application''s table of orders. Arguments, as name=value, in any order: status_column, opened, reference, buyer, and lines, or beneficiary with amount [, shipped, released, refunded, fee, tracking, auto_release_after, ledger]. A row that comes to one of the four values opens, ships, releases or refunds the escrow with its reference; what the escrow''s state forbids makes the statement fail. Check with check_trigger(table).';
+
 -- It sets the same, but only while it reads the rows: a payment can call triggers of an application.
 CREATE FUNCTION wallet_ledger.match_on_insert() RETURNS trigger
 LANGUAGE c SECURITY DEFINER

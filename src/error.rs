@@ -143,7 +143,7 @@ pub static ALL: &[Definition] = &[
     define(Code::AlreadyShipped, "already_shipped", 409, "The escrow was marked as shipped before.", "Read it in the view escrows; its clock runs already."),
     define(Code::GroupBuyClosed, "group_buy_closed", 409, "The group buy is decided, or its deadline is over.", "Read it in the view group_buys; open another one."),
     define(Code::AccountNotEmpty, "account_not_empty", 409, "The account still has a balance or an open hold.", "Move the balance out and resolve the holds, then close it."),
-    define(Code::RowKeyChanged, "row_key_changed", 409, "The primary key of a row in the posting status was changed.", "Keep the primary key: it is what makes a row's posting happen once."),
+    define(Code::RowKeyChanged, "row_key_changed", 409, "What names a row was changed in a status that moves money: its primary key, or its escrow's reference.", "Keep the primary key and the reference: they are what makes a row's money move once."),
     define(Code::CurrencyMismatch, "currency_mismatch", 422, "The two accounts have different currencies.", "Convert through an account of each currency; one transfer has one currency."),
     define(Code::AccountClosed, "account_closed", 422, "The account is closed.", "Open it again with reopen_account(), or use another account."),
     define(Code::AccountFrozen, "account_frozen", 422, "The account is frozen.", "Lift the freeze with unfreeze_account() once its reason is gone."),

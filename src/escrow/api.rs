@@ -3,8 +3,7 @@
 pub mod rows;
 
 use super::rules::Action;
-use super::rules::request::Wanted;
-use super::{Opened, Opening, Order, Shortfall, open, refund, release, release_due, ship};
+use super::{Opened, Opening, Order, Shortfall, open, refund, release, release_due, ship, wanted_lines};
 use crate::error::{Code, LedgerError, Result, invalid, missing};
 use crate::idempotency;
 use crate::idempotency::rules::{Fingerprint, Operation};
@@ -69,7 +68,7 @@ fn open_escrow(
             .amount("amount", amount.map(|amount| amount.0))
             .raw("intent_id", intent_id.as_ref().map(|id| &id.as_bytes()[..]));
         once(&session, &ledger, idempotency_key, &fingerprint, || {
-            let wanted = wanted(lines.as_ref().ok_or_else(|| missing("lines"))?)?;
+            let wanted = wanted_lines(&lines.as_ref().ok_or_else(|| missing("lines"))?.0)?;
             let opening = Opening {
                 reference: reference.ok_or_else(|| missing("reference"))?,
                 buyer,
@@ -82,19 +81,6 @@ fn open_escrow(
             open(&session, &ledger, &opening)
         })
     })
-}
-
-/// The lines as they came. A malformed one fails the call.
-pub(in crate::escrow) fn wanted(lines: &JsonItems) -> Result<Vec<Wanted<'_>>> {
-    let count = lines.0.count("lines")?;
-    super::rules::request::check_count(count)?;
-    let mut wanted = vec![Wanted::default(); count];
-    lines.0.walk(
-        "lines",
-        |index, key, field| wanted[index].set(key, field).map_err(|error| error.at_item(index)),
-        |_| Ok(()),
-    )?;
-    Ok(wanted)
 }
 
 /// Marks an escrow's goods as sent. From now on the time to the release by itself runs.

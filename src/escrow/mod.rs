@@ -19,6 +19,7 @@ pub mod group;
 mod pay;
 pub mod rules;
 pub mod store;
+pub mod together;
 
 pub use due::{Due, release_due};
 pub use pay::{Order, Shortfall, decide, refund, release};
@@ -33,7 +34,7 @@ use crate::posting::request::{Request, check_labels};
 use crate::rate::{self, rules::Rate};
 use crate::setting::rules::interval::DAY;
 use crate::spi::Session;
-use crate::spi::jsonb::Document;
+use crate::spi::jsonb::{Document, Items};
 use crate::{address, event};
 use rules::line::Line;
 use rules::request::{self, Checked, Wanted};
@@ -65,8 +66,36 @@ pub struct Opened {
     pub transaction_id: Option<Uuid>,
 }
 
+/// The lines as they came. A malformed one fails the call.
+pub fn wanted_lines(lines: &Items) -> Result<Vec<Wanted<'_>>> {
+    let count = lines.count("lines")?;
+    request::check_count(count)?;
+    let mut wanted = vec![Wanted::default(); count];
+    lines.walk(
+        "lines",
+        |index, key, field| wanted[index].set(key, field).map_err(|error| error.at_item(index)),
+        |_| Ok(()),
+    )?;
+    Ok(wanted)
+}
+
+/// An escrow that can be opened: everything is checked, and its account and those of the fees are made.
+pub struct Prepared {
+    account: String,
+    buyer: String,
+    lines: Vec<StoredLine>,
+    amount: Decimal,
+    scale: u32,
+}
+
 /// Moves the buyer's money into an account of its own.
 pub fn open(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Opened> {
+    let prepared = prepare(session, ledger, opening)?;
+    complete(session, ledger, opening, &prepared)
+}
+
+/// Everything about an opening but the movement itself.
+fn prepare(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Prepared> {
     let account = request::account(opening.reference)?;
     request::check_count(opening.lines.len())?;
     check_auto_release(opening.auto_release_micros)?;
@@ -100,18 +129,24 @@ pub fn open(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Ope
         return Err(taken(opening.reference, Some(other)));
     }
     own?;
+    Ok(Prepared { account, buyer: buyer.to_owned(), lines, amount, scale })
+}
+
+/// Moves the money and writes the escrow down.
+fn complete(session: &Session, ledger: &Ledger, opening: &Opening, prepared: &Prepared) -> Result<Opened> {
+    let Prepared { account, buyer, lines, amount, scale } = prepared;
     let transaction_id =
-        post_all(session, ledger, vec![transfer(buyer, &account, amount, "payment", opening.reference)])?;
+        post_all(session, ledger, vec![transfer(buyer, account, *amount, "payment", opening.reference)])?;
     let now = ledger::now();
     let new = NewEscrow {
         id: Uuid::now_v7(),
-        account: &account,
+        account,
         buyer,
         intent_id: opening.intent_id,
         transaction_id,
         opened_at: now,
         auto_release_micros: opening.auto_release_micros,
-        amount,
+        amount: *amount,
         reference: opening.reference,
         metadata: opening.metadata,
     };
@@ -121,7 +156,7 @@ pub fn open(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Ope
             store::taken_by(session, ledger.id, opening.reference, opening.intent_id),
         ));
     }
-    store::insert_lines(session, ledger.id, new.id, scale, &lines);
+    store::insert_lines(session, ledger.id, new.id, *scale, lines);
     let done = Record {
         escrow_id: new.id,
         transaction_id: Some(transaction_id),

@@ -2,6 +2,7 @@
 
 pub mod due;
 pub mod record;
+pub mod together;
 
 use super::rules::line::{Line, Split};
 use super::rules::{State, amount, units};

@@ -2,7 +2,7 @@
 
 use super::rules::facts::Finding;
 use super::source::Firing;
-use super::{check, marking, matching, posting};
+use super::{check, escrowing, marking, matching, posting};
 use crate::error::{Code, LedgerError, Result, missing};
 use crate::report;
 use crate::spi::face::{Composite, Regclass, composite_result};
@@ -43,6 +43,12 @@ pub extern "C" fn pg_finfo_post_on_status_change() -> &'static pg_sys::Pg_finfo_
 
 #[unsafe(no_mangle)]
 #[doc(hidden)]
+pub extern "C" fn pg_finfo_escrow_on_status_change() -> &'static pg_sys::Pg_finfo_record {
+    &VERSION_1
+}
+
+#[unsafe(no_mangle)]
+#[doc(hidden)]
 pub extern "C" fn pg_finfo_match_on_insert() -> &'static pg_sys::Pg_finfo_record {
     &VERSION_1
 }
@@ -53,7 +59,7 @@ pub extern "C" fn pg_finfo_update_on_intent() -> &'static pg_sys::Pg_finfo_recor
     &VERSION_1
 }
 
-// The SQL of the three is in `sql/triggers.sql`: pgrx's own trigger wrapper knows neither transition tables
+// The SQL of the four is in `sql/triggers.sql`: pgrx's own trigger wrapper knows neither transition tables
 // nor SECURITY DEFINER nor settings. A trigger returns a null pointer and never the null flag.
 
 /// Posts a transfer for every row that comes to the posting status, once per row, and takes it back
@@ -67,6 +73,19 @@ pub extern "C" fn pg_finfo_update_on_intent() -> &'static pg_sys::Pg_finfo_recor
 pub unsafe extern "C-unwind" fn post_on_status_change(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
     // SAFETY: PostgreSQL's own argument, used during the call only.
     report::run(|| posting::fire(&unsafe { firing(fcinfo, "post_on_status_change") }?));
+    pg_sys::Datum::null()
+}
+
+/// Opens, ships, releases or refunds the escrow of every row whose status asks for it.
+///
+/// # Safety
+/// Called by PostgreSQL.
+#[unsafe(no_mangle)]
+#[doc(hidden)]
+#[pg_guard]
+pub unsafe extern "C-unwind" fn escrow_on_status_change(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+    // SAFETY: as above.
+    report::run(|| escrowing::fire(&unsafe { firing(fcinfo, "escrow_on_status_change") }?));
     pg_sys::Datum::null()
 }
 

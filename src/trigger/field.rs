@@ -7,7 +7,12 @@
 
 use super::rules::column::{Column, Holds};
 use super::source::{Attribute, Slot};
+use crate::error::Result;
+use crate::json::parse_number;
+use crate::money::Number;
+use crate::spi::numeric;
 use pgrx::{PgMemoryContexts, pg_sys};
+use rust_decimal::Decimal;
 use std::ffi::CStr;
 
 /// Rows between two clean-ups of what the output functions have allocated.
@@ -43,10 +48,6 @@ impl Field {
         numbers.iter().filter_map(of_number).map(|attribute| Self::of(*attribute)).collect()
     }
 
-    pub fn number(&self) -> i16 {
-        self.number
-    }
-
     /// The value's text; `None` where it is NULL.
     pub fn read(&mut self, slot: Slot) -> Option<&[u8]> {
         let value = slot.value(self.number)?;
@@ -64,6 +65,34 @@ impl Field {
 /// The texts of several fields of a row.
 pub fn texts(fields: &mut [Field], slot: Slot) -> Vec<Option<String>> {
     fields.iter_mut().map(|field| field.text(slot)).collect()
+}
+
+/// A column that is read as an amount.
+pub struct Amount {
+    field: Field,
+    base_type: pg_sys::Oid,
+}
+
+impl Amount {
+    pub fn of(attribute: Attribute) -> Self {
+        Self { field: Field::of(attribute), base_type: attribute.base_type }
+    }
+
+    /// The number; `None` where it is NULL, an error where the column is text and holds none.
+    pub fn read(&mut self, slot: Slot) -> Option<Result<Number>> {
+        let value = slot.value(self.field.number)?;
+        // SAFETY: the column has this base type; integers up to eight bytes are passed by value.
+        Some(Ok(match self.base_type {
+            pg_sys::NUMERICOID => unsafe { numeric::from_datum(value) },
+            pg_sys::INT2OID => Number::Finite(Decimal::from(value.value() as i16)),
+            pg_sys::INT4OID => Number::Finite(Decimal::from(value.value() as i32)),
+            pg_sys::INT8OID => Number::Finite(Decimal::from(value.value() as i64)),
+            _ => {
+                let text = self.field.text(slot)?;
+                return Some(parse_number("amount", text.trim()));
+            }
+        }))
+    }
 }
 
 /// Memory that is cleaned up now and then, for what reading a row allocates.

@@ -3,13 +3,15 @@
 //! | function | attached to | what it does |
 //! |---|---|---|
 //! | `post_on_status_change` | an application's table | a change of a row's status moves the money |
+//! | `escrow_on_status_change` | an application's table of orders | a change of a row's status acts on its escrow |
 //! | `match_on_insert` | an application's table of bank mutations | a new row is taken in and matched |
 //! | `update_on_intent` | `wallet_data.intents` | a paid intent marks the application's row |
 //!
-//! The rooms `posting`, `matching` and `marking` are the three flows. All of them read rows in place, from
-//! PostgreSQL's transition tables, and make one call of the engine per firing and ledger.
+//! The rooms `posting`, `escrowing`, `matching` and `marking` are the four flows. All of them read rows in
+//! place, from PostgreSQL's transition tables, and make one call of the engine per firing and ledger.
 
 pub mod api;
+mod escrowing;
 mod field;
 mod marking;
 mod matching;

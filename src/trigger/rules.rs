@@ -4,12 +4,14 @@
 //! | module | what it is about |
 //! |---|---|
 //! | `posting` | `post_on_status_change`: a row's status moves money |
+//! | `escrowing` | `escrow_on_status_change`: a row's status acts on its escrow |
 //! | `matching` | `match_on_insert`: a row reports a movement at a bank |
 //! | `marking` | `update_on_intent`: a paid intent marks a row |
 //! | `check` | what `check_trigger` says about all of them |
 
 pub mod check;
 pub mod column;
+pub mod escrowing;
 pub mod facts;
 pub mod key;
 pub mod marking;

@@ -287,7 +287,8 @@ pub fn holds(base_type: pg_sys::Oid) -> Holds {
         pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::NAMEOID => Holds::Text,
         pg_sys::BPCHAROID => Holds::Padded,
         pg_sys::BOOLOID => Holds::Boolean,
-        pg_sys::JSONOID | pg_sys::JSONBOID => Holds::Json,
+        pg_sys::JSONOID => Holds::Json,
+        pg_sys::JSONBOID => Holds::Jsonb,
         // SAFETY: a catalogue look-up of a type that exists.
         oid if unsafe { pg_sys::get_typtype(oid) } as u8 == pg_sys::TYPTYPE_ENUM => Holds::Enum,
         _ => Holds::Other,

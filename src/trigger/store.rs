@@ -63,6 +63,11 @@ static OWN_KINDS: Statement = Statement::new(
     &[],
 );
 
+static RATES: Statement = Statement::new(
+    "SELECT DISTINCT l.name, r.name FROM wallet_data.rates r JOIN wallet_data.ledgers l USING (ledger_id)",
+    &[],
+);
+
 static PROVIDERS: Statement =
     Statement::new("SELECT DISTINCT provider_id FROM wallet_data.bank_accounts", &[]);
 
@@ -138,11 +143,14 @@ fn arguments(stored: &[u8], count: usize) -> Vec<String> {
         .collect()
 }
 
-/// The ledgers, their own kinds, and who reports to them.
+/// The ledgers, their own kinds and rates, and who reports to them.
 pub fn books(session: &Session) -> Books {
+    let pairs =
+        |statement| session.read(statement, &[]).iter().map(|row| (row.need(0), row.need(1))).collect();
     Books {
         ledgers: session.read(&LEDGERS, &[]).iter().map(|row| row.need(0)).collect(),
         providers: session.read(&PROVIDERS, &[]).iter().map(|row| row.need(0)).collect(),
-        own_kinds: session.read(&OWN_KINDS, &[]).iter().map(|row| (row.need(0), row.need(1))).collect(),
+        own_kinds: pairs(&OWN_KINDS),
+        rates: pairs(&RATES),
     }
 }

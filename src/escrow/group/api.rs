@@ -3,8 +3,9 @@
 use super::rules::Target;
 use super::{Part, Request, Settled, join, open, settle};
 use crate::error::{Result, invalid, missing};
+use crate::escrow::api::once;
 use crate::escrow::api::rows::EscrowRow;
-use crate::escrow::api::{once, wanted};
+use crate::escrow::wanted_lines;
 use crate::idempotency::rules::{Fingerprint, Operation};
 use crate::ledger::{self, Ledger};
 use crate::report;
@@ -144,7 +145,7 @@ fn join_group_buy(
             .amount("amount", amount.map(|amount| amount.0))
             .raw("intent_id", intent_id.as_ref().map(|id| &id.as_bytes()[..]));
         once(&session, &ledger, idempotency_key, &fingerprint, || {
-            let wanted = wanted(lines.as_ref().ok_or_else(|| missing("lines"))?)?;
+            let wanted = wanted_lines(&lines.as_ref().ok_or_else(|| missing("lines"))?.0)?;
             let part = Part {
                 buyer,
                 lines: &wanted,

@@ -1,9 +1,11 @@
 //! What check_trigger() finds: everything that would fail when the trigger fires, and everything that
 //! would let a row's money go unposted without an error.
 
+mod escrowing;
 mod marking;
 mod matching;
 mod posting;
+mod status;
 
 use super::facts::{Books, Finding, Function, Marked, Severity, Table, Trigger};
 use super::marking::Definition as Marking;
@@ -32,12 +34,12 @@ pub fn inspect(
             findings.push(Finding { trigger, severity, problem: text, hint });
         };
         check_common(trigger, &mut add);
+        let alike = || -> Vec<&Trigger> {
+            triggers.iter().filter(|other| other.function == trigger.function).collect()
+        };
         match trigger.function {
-            Function::PostOnStatusChange => {
-                let alike: Vec<&Trigger> =
-                    triggers.iter().filter(|other| other.function == trigger.function).collect();
-                posting::check(table, trigger, &alike, books, &mut add);
-            }
+            Function::PostOnStatusChange => posting::check(table, trigger, &alike(), books, &mut add),
+            Function::EscrowOnStatusChange => escrowing::check(table, trigger, &alike(), books, &mut add),
             Function::MatchOnInsert => matching::check(table, trigger, books, &mut add),
             Function::UpdateOnIntent => marking::check(table, trigger, books, find_marked, &mut add),
         }
@@ -67,8 +69,11 @@ fn check_table(table: &Table, triggers: &[Trigger], findings: &mut Vec<Finding>)
         );
         return false;
     }
-    if triggers.iter().any(|trigger| trigger.function == Function::PostOnStatusChange) {
+    let calls = |function| triggers.iter().any(|trigger| trigger.function == function);
+    if calls(Function::PostOnStatusChange) {
         posting::check_table(table, findings);
+    } else if calls(Function::EscrowOnStatusChange) {
+        escrowing::check_table(table, findings);
     }
     true
 }

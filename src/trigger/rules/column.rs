@@ -26,8 +26,8 @@ pub enum Holds {
     Padded,
     Boolean,
     Enum,
-    /// json or jsonb.
     Json,
+    Jsonb,
     Other,
 }
 
@@ -42,7 +42,8 @@ pub struct Column {
 impl Column {
     /// Whether it can hold an amount: text counts, since the value decides.
     pub fn can_be_amount(&self) -> bool {
-        !matches!(self.holds, Holds::Boolean | Holds::Enum | Holds::Json | Holds::Other)
+        use Holds::{Boolean, Enum, Json, Jsonb, Other};
+        !matches!(self.holds, Boolean | Enum | Json | Jsonb | Other)
     }
 }
 

@@ -25,17 +25,23 @@ pub struct Table {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
     PostOnStatusChange,
+    EscrowOnStatusChange,
     MatchOnInsert,
     UpdateOnIntent,
 }
 
 impl Function {
-    pub const ALL: [Function; 3] =
-        [Function::PostOnStatusChange, Function::MatchOnInsert, Function::UpdateOnIntent];
+    pub const ALL: [Function; 4] = [
+        Function::PostOnStatusChange,
+        Function::EscrowOnStatusChange,
+        Function::MatchOnInsert,
+        Function::UpdateOnIntent,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Function::PostOnStatusChange => "post_on_status_change",
+            Function::EscrowOnStatusChange => "escrow_on_status_change",
             Function::MatchOnInsert => "match_on_insert",
             Function::UpdateOnIntent => "update_on_intent",
         }
@@ -86,11 +92,13 @@ pub struct Marked {
     pub open_functions: Vec<String>,
 }
 
-/// The ledgers, the kinds of their own that they have, and who reports to them.
+/// The ledgers, the kinds of their own that they have, their rates, and who reports to them.
 #[derive(Clone, Debug, Default)]
 pub struct Books {
     pub ledgers: Vec<String>,
     pub own_kinds: Vec<(String, String)>,
+    /// The rates that were set, by ledger.
+    pub rates: Vec<(String, String)>,
     /// The ids of the providers that have bank accounts.
     pub providers: Vec<i16>,
 }

@@ -114,7 +114,9 @@ impl Definition {
         for (name, role) in wanted {
             let Some(column) = columns.iter().find(|column| column.name == name) else { continue };
             match (&self.source, role) {
-                (Source::Document(_), _) if !matches!(column.holds, Holds::Json | Holds::Text) => {
+                (Source::Document(_), _)
+                    if !matches!(column.holds, Holds::Json | Holds::Jsonb | Holds::Text) =>
+                {
                     problems.push(no_json(column));
                 }
                 (Source::Fields(_), "amount") if !column.can_be_amount() => problems.push(no_number(column)),

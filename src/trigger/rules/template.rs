@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Target {
     Account,
     Ledger,
+    /// An escrow.
+    Reference,
 }
 
 /// A text with `{column}` placeholders.
@@ -62,11 +64,11 @@ impl Template {
         // A stand-in for the values shows whether the words between them make an address.
         let example = template.fill(|_| Some("x")).unwrap_or_default();
         let well_formed = address::checked(&example, "template").is_ok();
-        if !well_formed || (target == Target::Ledger && example.contains(':')) {
-            return malformed(if target == Target::Ledger {
-                "it is no ledger's name"
-            } else {
-                "it is no address"
+        if !well_formed || (target != Target::Account && example.contains(':')) {
+            return malformed(match target {
+                Target::Account => "it is no address",
+                Target::Ledger => "it is no ledger's name",
+                Target::Reference => "it is no reference",
             });
         }
         Ok(template)

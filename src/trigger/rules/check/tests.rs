@@ -48,7 +48,7 @@ fn triggers() -> [Trigger; 2] {
 }
 
 fn books() -> Books {
-    Books { ledgers: vec!["main".to_owned()], own_kinds: vec![], providers: vec![1] }
+    Books { ledgers: vec!["main".to_owned()], providers: vec![1], ..Books::default() }
 }
 
 fn found(change: impl Fn(&mut Table, &mut [Trigger; 2], &mut Books)) -> Vec<(Severity, String)> {
@@ -167,7 +167,7 @@ fn found_alone(
     table.columns.push(Column {
         name: "payload".to_owned(),
         type_name: "jsonb".to_owned(),
-        holds: Holds::Json,
+        holds: Holds::Jsonb,
     });
     if function == Function::UpdateOnIntent {
         table.name = "wallet_data.intents".to_owned();
@@ -272,5 +272,97 @@ fn tables_that_a_payment_marks_are_checked() {
     assert!(
         found(|_, _, marked| marked.open_functions = vec!["shop.note".to_owned()])
             .starts_with("note shop.note(), a trigger function")
+    );
+}
+
+const ORDERS: [&str; 7] = [
+    "status_column=status",
+    "opened=paid",
+    "shipped=pending",
+    "reference={id}",
+    "buyer=wallets:{owner_id}",
+    "beneficiary=shop",
+    "amount=amount",
+];
+
+#[test]
+fn tables_of_orders_are_checked() {
+    let found = |arguments: &[&str], change: fn(&mut Table, &mut Trigger, &mut Books)| {
+        let findings = found_alone(Function::EscrowOnStatusChange, arguments, |table, trigger, books, _| {
+            // Per row, one trigger does for both events.
+            trigger.per_row = true;
+            trigger.on_insert = true;
+            change(table, trigger, books);
+        });
+        findings.join("; ")
+    };
+    let with = |words: &[&'static str]| -> String {
+        let name = |word: &str| word.split_once('=').map(|(name, _)| name.to_owned());
+        let kept = ORDERS.iter().filter(|word| !words.iter().any(|other| name(other) == name(word)));
+        let arguments: Vec<&str> = kept.chain(words).copied().filter(|word| !word.ends_with('=')).collect();
+        found(&arguments, |_, _, _| {})
+    };
+    assert_eq!(found(&ORDERS, |_, _, _| {}), "");
+    assert_eq!(with(&["fee=merchant_commission", "ledger={owner_id}"]), "");
+    assert_eq!(with(&["beneficiary=", "lines=payload"]), "");
+    for (words, finding) in [
+        (&["status_column=state"][..], "error the table has no column \"state\" (status column)"),
+        (&["buyer="], "error the argument 'buyer' is missing"),
+        (&["opened=Paid"], "error 'Paid' is not a value of column \"status\""),
+        (&["shipped=paid"], "error 'paid' stands for opened and for shipped"),
+        (&["beneficiary=", "lines=owner_id"], "error column \"owner_id\" (lines) is of type some"),
+        (&["amount=payload"], "error the amount column \"payload\" is of type jsonb"),
+        (&["shipped="], "note no status value stands for shipped"),
+        (&["fee=gift_wrap"], "note there is no rate gift_wrap yet"),
+        (&["ledger=second"], "error there is no ledger second"),
+    ] {
+        assert!(with(words).starts_with(finding), "{words:?}: {}", with(words));
+    }
+    let form = |change| found(&ORDERS, change);
+    assert!(form(|table, _, _| table.has_key = false).starts_with("error public.topups has no primary key"));
+    assert!(form(|table, _, _| table.key_is_deferrable = true).starts_with("error the primary key"));
+    assert!(form(|_, trigger, _| trigger.is_after = false).starts_with("error it does not fire AFTER"));
+    assert!(form(|_, trigger, _| trigger.on_other = true).starts_with("error it fires on DELETE"));
+    assert!(form(|_, trigger, _| trigger.enabled = 'D').starts_with("error it is disabled"));
+    assert!(
+        form(|table, _, _| table.is_partitioned = true).starts_with("warning it fires per row on a part")
+    );
+    assert!(form(|table, _, _| table.columns[3].holds = Holds::Float).starts_with("warning the amount"));
+    assert!(
+        form(|_, _, books| books.ledgers.push("b".to_owned())).starts_with("warning there are 2 ledgers")
+    );
+    let one_event = found_alone(Function::EscrowOnStatusChange, &ORDERS, |_, _, _, _| {});
+    assert_eq!(one_event.len(), 1, "{one_event:?}");
+    assert!(
+        one_event[0].starts_with("warning no trigger with the same arguments fires on INSERT: rows that")
+    );
+}
+
+#[test]
+fn a_pair_for_orders_has_the_same_words_in_any_order() {
+    let pair = |second: &[&str], also_updates: bool| {
+        let [update, insert] = triggers();
+        let of = |trigger: Trigger, arguments: &[&str]| Trigger {
+            function: Function::EscrowOnStatusChange,
+            arguments: arguments.iter().map(|text| (*text).to_owned()).collect(),
+            ..trigger
+        };
+        let both = [of(update, &ORDERS), Trigger { on_update: also_updates, ..of(insert, second) }];
+        let findings = inspect(&table(), &both, &books(), &|_| None);
+        findings.into_iter().map(|finding| finding.problem).collect::<Vec<_>>()
+    };
+    let mut reversed = ORDERS;
+    reversed.reverse();
+    assert_eq!(pair(&reversed, false), [""; 0]);
+    let twice = "trigger b_insert acts on the same escrows for the same event";
+    assert!(pair(&reversed, true).iter().any(|problem| problem == twice));
+    reversed[0] = "amount=id";
+    assert_eq!(pair(&reversed, false), ["its arguments differ from those of trigger b_insert"]);
+    reversed[0] = "amount=amount";
+    reversed[3] = "reference=gift-{id}";
+    assert!(
+        pair(&reversed, false)
+            .iter()
+            .all(|problem| problem.starts_with("no trigger with the same arguments"))
     );
 }

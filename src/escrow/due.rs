@@ -1,16 +1,15 @@
 //! Releases by the clock: what was shipped long enough ago and not disputed.
 //!
 //! Every account that one of them touches is locked first, in the global order: two sessions that release
-//! different escrows of the same sellers wait for each other once, and never in a circle. Then each escrow
-//! is released in a subtransaction of its own.
+//! different escrows of the same sellers wait for each other once, and never in a circle. Then they are
+//! released together: see [`super::many`].
 
-use super::rules::Action;
+use super::many::release_many;
 use super::store::due;
-use super::{Order, Shortfall, release};
 use crate::error::Result;
 use crate::ledger::{self, Ledger};
 use crate::posting::{self, Access, Wanted};
-use crate::report::{Failure, attempt};
+use crate::report::Failure;
 use crate::setting::rules::interval::HOUR;
 use crate::spi::Session;
 use crate::{event, time};
@@ -20,6 +19,9 @@ use uuid::Uuid;
 
 /// How long after a failure the same escrow is tried again, so that it keeps no other waiting.
 const RETRY_AFTER: i64 = HOUR;
+
+/// What the record says.
+const REASON: &str = "the time to complain is over";
 
 /// What became of an escrow that was due.
 pub struct Due {
@@ -38,20 +40,9 @@ pub fn release_due(session: &Session, ledger: &Ledger, max_count: i64) -> Result
     }
     let ids: Vec<Uuid> = taken.iter().map(|(id, _)| *id).collect();
     lock_accounts(session, ledger, &ids, false)?;
+    let released = release_many(ledger, &ids, REASON)?;
     let mut outcomes = Vec::with_capacity(taken.len());
-    for (escrow_id, reference) in taken {
-        let outcome = attempt(|| {
-            let session = Session::connect();
-            let order = Order {
-                amount: None,
-                line: None,
-                reason: Some("the time to complain is over"),
-                shortfall: Shortfall::Refuse,
-            };
-            let opened = release(&session, ledger, escrow_id, Action::Release, &order)?;
-            let of = |line: &super::store::StoredLine| line.line.released;
-            Ok(super::rules::amount(opened.lines.iter().map(of).sum(), opened.escrow.scale))
-        })?;
+    for ((escrow_id, reference), outcome) in taken.into_iter().zip(released) {
         if let Err(failure) = &outcome {
             let again_at = now.saturating_add(RETRY_AFTER);
             due::put_off(session, ledger.id, escrow_id, again_at);

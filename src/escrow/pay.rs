@@ -89,7 +89,7 @@ pub fn decide(
     Ok((opened, amount(released, escrow.scale)))
 }
 
-fn open_lines(
+pub(super) fn open_lines(
     session: &Session,
     ledger: &Ledger,
     id: Uuid,
@@ -100,7 +100,7 @@ fn open_lines(
     Ok((escrow, lines))
 }
 
-fn bare(lines: &[StoredLine]) -> Vec<Line> {
+pub(super) fn bare(lines: &[StoredLine]) -> Vec<Line> {
     lines.iter().map(|stored| stored.line).collect()
 }
 
@@ -129,10 +129,10 @@ fn exceeds(escrow: &Escrow, code: Code, wanted: Option<Units>, left: Units) -> L
 }
 
 /// Who moves the money, for the record.
-struct Doing<'a> {
-    action: Action,
-    dispute_id: Option<Uuid>,
-    reason: Option<&'a str>,
+pub(super) struct Doing<'a> {
+    pub action: Action,
+    pub dispute_id: Option<Uuid>,
+    pub reason: Option<&'a str>,
 }
 
 /// Posts what was decided and writes it down.
@@ -152,8 +152,20 @@ fn apply(
     let receivables: Vec<String> =
         lines.iter().map(|line| format!("{RECEIVABLE_PREFIX}{}", line.beneficiary)).collect();
     let transaction_id = post_all(session, ledger, requests(escrow, lines, &receivables, &splits))?;
-    let after: Vec<Line> =
-        lines.iter().zip(&splits).map(|(stored, split)| stored.line.after(split)).collect();
+    write_down(session, ledger, escrow, lines, &splits, transaction_id, doing)
+}
+
+/// Writes down what was posted, and tells those whom it concerns.
+pub(super) fn write_down(
+    session: &Session,
+    ledger: &Ledger,
+    escrow: &Escrow,
+    lines: &[StoredLine],
+    splits: &[Split],
+    transaction_id: Uuid,
+    doing: &Doing,
+) -> Result<Opened> {
+    let after: Vec<Line> = lines.iter().zip(splits).map(|(stored, split)| stored.line.after(split)).collect();
     let state = rules::state_after(escrow.state, &after);
     let actor = ledger::settings::actor();
     let payment = Payment {
@@ -167,7 +179,7 @@ fn apply(
         actor: &actor,
         reason: doing.reason,
     };
-    if !store::pay(session, ledger.id, &payment, &splits, escrow.scale) {
+    if !store::pay(session, ledger.id, &payment, splits, escrow.scale) {
         return Err(LedgerError::new(
             Code::BooksInconsistent,
             "an escrow changed although its row was locked",
@@ -175,13 +187,13 @@ fn apply(
         .with("escrow_id", escrow.id));
     }
     let opened = read(session, ledger, escrow.id, Some(transaction_id))?;
-    tell(session, ledger, &opened, &splits, doing);
+    tell(session, ledger, &opened, splits, doing);
     Ok(opened)
 }
 
 /// The transfers: per line the beneficiary's part and the platform's; to the buyer what the escrow still
 /// held in one, then per line what comes back from each.
-fn requests<'a>(
+pub(super) fn requests<'a>(
     escrow: &'a Escrow,
     lines: &'a [StoredLine],
     receivables: &'a [String],

@@ -5,9 +5,10 @@
 //! their references; then every account that money will move on is locked, in one statement. Only then each
 //! escrow is acted on. A call about one escrow has that order without any of this.
 
+use super::open::{Opening, Prepared, complete, prepare};
 use super::rules::Action;
 use super::store::{due, together as store};
-use super::{Opening, Order, Prepared, Shortfall, complete, prepare, refund, release, ship};
+use super::{Order, Shortfall, refund, release, ship};
 use crate::error::{Code, LedgerError, Result};
 use crate::ledger::{self, Ledger};
 use crate::posting::{self, Access, Wanted};

@@ -10,9 +10,9 @@ pub mod rules;
 pub mod store;
 
 use super::due::lock_accounts;
-use super::rules::Action;
+use super::many::release_many;
 use super::rules::request::Wanted;
-use super::{Opened, Opening, Order, Shortfall, open as open_escrow, refund, release};
+use super::{Opened, Opening, Order, Shortfall, open as open_escrow, refund};
 use crate::error::{Code, LedgerError, Result};
 use crate::ledger::{self, Ledger};
 use crate::money::Number;
@@ -42,7 +42,7 @@ pub fn open(session: &Session, ledger: &Ledger, request: &Request) -> Result<Gro
     rules::check_target(request.target)?;
     let now = ledger::now();
     rules::check_deadline(request.deadline, now)?;
-    super::check_auto_release(request.auto_release_micros)?;
+    super::open::check_auto_release(request.auto_release_micros)?;
     check_labels(None, None, request.metadata.map(Document::as_bytes))?;
     let new = NewGroupBuy {
         id: Uuid::now_v7(),
@@ -194,18 +194,14 @@ fn work_off(
     }
     let is_reached = settled.group.state == State::Reached;
     lock_accounts(session, ledger, &escrows, !is_reached)?;
-    let reason = if is_reached { "the group buy has reached its target" } else { "the group buy was missed" };
-    for escrow_id in escrows {
-        let outcome = attempt(|| {
-            let session = Session::connect();
-            let order =
-                Order { amount: None, line: None, reason: Some(reason), shortfall: Shortfall::Refuse };
-            match is_reached {
-                true => release(&session, ledger, escrow_id, Action::Release, &order),
-                false => refund(&session, ledger, escrow_id, &order),
-            }
-            .map(|_| ())
-        })?;
+    let outcomes = match is_reached {
+        true => release_many(ledger, &escrows, "the group buy has reached its target")?
+            .into_iter()
+            .map(|outcome| outcome.map(|_| ()))
+            .collect(),
+        false => refund_each(ledger, &escrows, "the group buy was missed")?,
+    };
+    for (escrow_id, outcome) in escrows.into_iter().zip(outcomes) {
         // What was released or refunded by other means needs nothing more.
         let outcome = match outcome {
             Err(failure) if failure.token == Code::EscrowClosed.definition().token => Ok(()),
@@ -224,6 +220,22 @@ fn work_off(
         }
     }
     Ok(())
+}
+
+/// Refunds every escrow in a subtransaction of its own.
+fn refund_each(
+    ledger: &Ledger,
+    escrows: &[Uuid],
+    reason: &str,
+) -> Result<Vec<std::result::Result<(), Failure>>> {
+    let refunded = |escrow_id: &Uuid| {
+        attempt(|| {
+            let order =
+                Order { amount: None, line: None, reason: Some(reason), shortfall: Shortfall::Refuse };
+            refund(&Session::connect(), ledger, *escrow_id, &order).map(|_| ())
+        })
+    };
+    escrows.iter().map(refunded).collect()
 }
 
 fn announce(session: &Session, ledger: &Ledger, topic: &str, group: &GroupBuy, more: Value) {

@@ -30,5 +30,8 @@ GRANT SELECT ON
     wallet_ledger.payment_actions, wallet_ledger.webhooks, wallet_ledger.webhook_lines,
     wallet_ledger.webhook_refusals, wallet_ledger.gateway_payments, wallet_ledger.bank_statements,
     wallet_ledger.rates, wallet_ledger.escrows, wallet_ledger.escrow_lines, wallet_ledger.escrow_actions,
-    wallet_ledger.escrow_splits, wallet_ledger.disputes, wallet_ledger.dispute_notes
+    wallet_ledger.escrow_splits, wallet_ledger.disputes, wallet_ledger.dispute_notes,
+    wallet_ledger.topups, wallet_ledger.daily_topups, wallet_ledger.revenue_entries, wallet_ledger.platform_revenue,
+    wallet_ledger.platform_float, wallet_ledger.escrow_report, wallet_ledger.escrows_ready_for_release,
+    wallet_ledger.open_disputes, wallet_ledger.fee_report, wallet_ledger.refund_report
 TO wallet_app, wallet_auditor;

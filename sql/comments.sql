@@ -153,3 +153,9 @@ COMMENT ON FUNCTION wallet_ledger.add_dispute_note IS
     'Adds a note of a party or the mediator to a dispute, with references to evidence. Returns the note''s id.';
 COMMENT ON FUNCTION wallet_ledger.resolve_dispute IS
     'Decides a dispute, once, and pays both sides in the same transaction: refund_amount to the buyer (zero: nothing), the rest of what is held to the beneficiaries, less the fees. reason: why it was decided so. Returns the dispute.';
+
+-- Finance
+COMMENT ON FUNCTION wallet_ledger.finance_overview IS
+    'The finance office''s figures of a period, and how it stands now, one row per currency. from, to: the period, to excluded, NULL is open (keywords: write "from" => …). Runs with the caller''s rights.';
+COMMENT ON FUNCTION wallet_ledger.finance_trend IS
+    'The same figures day by day, week by week or month by month in the ledger''s time zone, empty ones included, at most 1000. from, to: the period, to excluded, NULL is open; bucket: day, week or month.';

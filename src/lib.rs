@@ -10,6 +10,7 @@ mod bank;
 mod error;
 mod escrow;
 mod event;
+mod finance;
 mod hold;
 mod idempotency;
 mod install;
@@ -49,6 +50,7 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     mark_mutation_duplicate, set_webhook_secret, verify_webhook, receive_webhook, reprocess_webhook,
     import_statement, bank_proof, set_rate, list_rates, open_escrow, mark_shipped, confirm_receipt, release_escrow,
     refund_escrow, release_due_escrows, open_dispute, add_dispute_note, resolve_dispute,
+    finance_overview, finance_trend,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 

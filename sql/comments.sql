@@ -173,3 +173,9 @@ COMMENT ON FUNCTION wallet_ledger.renew_due_subscriptions IS
     'Charges at most max_count subscriptions whose period is over, every missed period once. One row each: renewed, past_due or expired. Several sessions may run it at once.';
 COMMENT ON FUNCTION wallet_ledger.cancel_subscription IS
     'Cancels a subscription. refund: none (it goes on to the end of the paid period) or prorated (it ends now and the rest is given back); reason: for the record. Returns the subscription.';
+
+-- Finance
+COMMENT ON FUNCTION wallet_ledger.finance_overview IS
+    'The finance office''s figures of a period, and how it stands now, one row per currency. from, to: the period, to excluded, NULL is open (keywords: write "from" => …). Runs with the caller''s rights.';
+COMMENT ON FUNCTION wallet_ledger.finance_trend IS
+    'The same figures day by day, week by week or month by month in the ledger''s time zone, empty ones included, at most 1000. from, to: the period, to excluded, NULL is open; bucket: day, week or month.';

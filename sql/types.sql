@@ -471,3 +471,45 @@ CREATE TYPE wallet_ledger.renewal_row AS (
 );
 COMMENT ON TYPE wallet_ledger.renewal_row IS
     'What became of a subscription that was due: renewed, past_due or expired; how many periods were paid, and why the last was not.';
+
+CREATE TYPE wallet_ledger.finance_overview_row AS (
+    ledger                    text,
+    currency                  text,
+    escrow_count              bigint,
+    gmv                       numeric,
+    released_amount           numeric,
+    fees_collected            numeric,
+    refunded_amount           numeric,
+    topup_count               bigint,
+    topup_amount              numeric,
+    revenue_amount            numeric,
+    held_amount               numeric,
+    releases_due              bigint,
+    releases_due_amount       numeric,
+    open_disputes             bigint,
+    disputed_amount           numeric,
+    payments_to_verify        bigint,
+    payments_to_verify_amount numeric,
+    platform_float            numeric,
+    platform_float_available  numeric
+);
+COMMENT ON TYPE wallet_ledger.finance_overview_row IS
+    'The figures of a period, by currency: gmv is what escrows were opened for, released has the fees in it, fees_collected and topup_amount are net of what was given back. From held_amount (money in escrow) on it is how things stand now.';
+
+CREATE TYPE wallet_ledger.finance_trend_row AS (
+    ledger          text,
+    bucket          text,
+    first_day       date,
+    next_day        date,
+    currency        text,
+    escrow_count    bigint,
+    gmv             numeric,
+    released_amount numeric,
+    fees_collected  numeric,
+    refunded_amount numeric,
+    topup_count     bigint,
+    topup_amount    numeric,
+    revenue_amount  numeric
+);
+COMMENT ON TYPE wallet_ledger.finance_trend_row IS
+    'The figures of one day, week or month, by currency: from first_day up to but not with next_day, in the ledger''s time zone.';

@@ -10,6 +10,7 @@ mod bank;
 mod error;
 mod escrow;
 mod event;
+mod finance;
 mod hold;
 mod idempotency;
 mod install;
@@ -52,6 +53,7 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     refund_escrow, release_due_escrows, open_dispute, add_dispute_note, resolve_dispute,
     open_group_buy, join_group_buy, settle_group_buy, record_bank_release,
     create_plan, subscribe, renew_due_subscriptions, cancel_subscription,
+    finance_overview, finance_trend,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 

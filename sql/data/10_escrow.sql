@@ -103,6 +103,8 @@ CREATE TABLE wallet_data.escrow_actions (
 );
 CREATE INDEX escrow_actions_escrow ON wallet_data.escrow_actions (ledger_id, escrow_id, action_id);
 CREATE INDEX escrow_actions_time ON wallet_data.escrow_actions (ledger_id, created_at);
+CREATE INDEX escrow_actions_refunds ON wallet_data.escrow_actions (ledger_id, created_at)
+    WHERE refunded_amount > 0 OR returned_amount > 0;
 COMMENT ON TABLE wallet_data.escrow_actions IS
     'Everything that was done to an escrow: what, by whom, when, why, and what moved by it. Rows are only added.';
 
@@ -163,3 +165,7 @@ CREATE TABLE wallet_data.dispute_notes (
 CREATE INDEX dispute_notes_dispute ON wallet_data.dispute_notes (ledger_id, dispute_id, note_id);
 COMMENT ON TABLE wallet_data.dispute_notes IS
     'What the parties and the mediator have said in a dispute, with references to evidence. Rows are only added.';
+
+-- Why an escrow that is due could not be released: empty while nothing fails.
+CREATE INDEX events_release_failed ON wallet_data.events (ledger_id, subject, event_id)
+    WHERE topic = 'escrow.release_failed';

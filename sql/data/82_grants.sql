@@ -35,5 +35,8 @@ GRANT SELECT ON
     wallet_ledger.rates, wallet_ledger.escrows, wallet_ledger.escrow_lines, wallet_ledger.escrow_actions,
     wallet_ledger.escrow_splits, wallet_ledger.disputes, wallet_ledger.dispute_notes, wallet_ledger.group_buys,
     wallet_ledger.group_buy_members, wallet_ledger.bank_releases, wallet_ledger.plans, wallet_ledger.subscriptions,
-    wallet_ledger.subscription_periods
+    wallet_ledger.subscription_periods,
+    wallet_ledger.topups, wallet_ledger.daily_topups, wallet_ledger.revenue_entries, wallet_ledger.platform_revenue,
+    wallet_ledger.platform_float, wallet_ledger.escrow_report, wallet_ledger.escrows_ready_for_release,
+    wallet_ledger.open_disputes, wallet_ledger.fee_report, wallet_ledger.refund_report
 TO wallet_app, wallet_auditor;

@@ -41,6 +41,7 @@ const OBJECTS: &[&str] = &[
     include_str!("../../sql/data/81_views.sql"),
     include_str!("../../sql/data/81_views_bank.sql"),
     include_str!("../../sql/data/81_views_escrow.sql"),
+    include_str!("../../sql/data/81_views_finance.sql"),
     include_str!("../../sql/data/82_grants.sql"),
 ];
 

@@ -257,11 +257,17 @@ impl Row {
         if self.nulls[column] {
             return None;
         }
-        // SAFETY: the column is numeric.
-        match unsafe { numeric::from_datum(self.values[column]) } {
+        match self.need_number(column) {
             Number::Finite(value) => Some(value),
             other => panic!("column {column} holds {other:?}, which no CHECK admits"),
         }
+    }
+
+    /// A numeric that nothing bounds: a sum, say.
+    pub fn need_number(&self, column: usize) -> Number {
+        assert!(!self.nulls[column], "column {column} is null");
+        // SAFETY: the column is numeric.
+        unsafe { numeric::from_datum(self.values[column]) }
     }
 
     pub fn need_decimal(&self, column: usize) -> Decimal {

@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use futures::TryStreamExt;
 use tokio_postgres::types::ToSql;
 use wallet_ledger_tests::*;
 
@@ -64,6 +65,13 @@ async fn run_page(path: &Path) -> usize {
     for fence in fences(&page) {
         let place = format!("{}:{}", path.display(), fence.line);
         match fence.tag.as_str() {
+            "sql" if fence.text.starts_with("COPY ") => {
+                let copied = client.copy_out(&fence.text).await;
+                let copied = copied.unwrap_or_else(|e| panic!("{place}: {}", cluster::explain(&e)));
+                let parts: Result<Vec<_>, _> = copied.try_collect().await;
+                let parts = parts.unwrap_or_else(|e| panic!("{place}: {}", cluster::explain(&e)));
+                assert!(!parts.is_empty(), "{place}: not even a header");
+            }
             "sql" => {
                 let ran = client.batch_execute(&fence.text).await;
                 ran.unwrap_or_else(|e| panic!("{place}: {}\n{}", cluster::explain(&e), fence.text));

@@ -55,6 +55,10 @@ mod escrow {
 mod event {
     pub mod rules;
 }
+#[path = "../../src/finance"]
+mod finance {
+    pub mod rules;
+}
 #[path = "../../src/hold"]
 mod hold {
     pub mod rules;

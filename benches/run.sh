@@ -16,12 +16,12 @@ ROOT=$(dirname "$HERE")
 ROWS=${WL_BENCH_ROWS:-10000000}
 SECONDS_EACH=${WL_BENCH_SECONDS:-4}
 ROUNDS=${WL_BENCH_ROUNDS:-3}
-ONLY=" ${WL_BENCH_ONLY:-1 2 3 4 5 6 7 8 9} "
+ONLY=" ${WL_BENCH_ONLY:-1 2 3 4 5 6 7 8 9 10} "
 CLIENTS=16
 PROBE_LINES=1000000
 DB=wl_bench
 # The filled ledger is kept between runs, as long as the tables are defined the same.
-FULL=wl_bench_full_${ROWS}_$(cat "$ROOT"/sql/data/0*.sql "$HERE/fill.sql" | sha256sum | cut -c 1-8)
+FULL=wl_bench_full_${ROWS}_$(cat "$ROOT"/sql/data/[01]*.sql "$HERE/fill.sql" | sha256sum | cut -c 1-8)
 WORK=$(mktemp -d)
 TABLE=$WORK/table
 : >"$TABLE"
@@ -247,6 +247,28 @@ if part 9; then
     matched=$(sql -d "$DB" -c "SELECT count(*) FROM wallet_data.mutations WHERE state_id = 1")
     wrong=$(sql -d "$DB" -c "SELECT count(*) FROM wallet_data.mutations WHERE state_id <> 1")
     row '  mutations matched, and not' "$matched" "$wrong not matched" '' ''
+fi
+
+if part 10; then
+    release_calls=500 due_calls=10
+    escrows=$((ROUNDS * release_calls * 2 + 200)) due=$((ROUNDS * due_calls * 4 * 100 * 2 + 1000))
+    note "opening $((2 * escrows + due)) escrows"
+    PGOPTIONS='-c client_min_messages=warning' script -d "$DB" -v "escrows=$escrows" -v "due=$due" \
+        -v "first_items=$((escrows + 1))" -f "$HERE/sql/escrow.sql"
+    bench "$DB" release 1 -t 100 >/dev/null
+    bench "$DB" release_items 1 -t 100 >/dev/null
+    for clients in 1 2; do
+        arm release "$DB" release $clients -t $((release_calls / clients))
+        arm items "$DB" release_items $clients -t $((release_calls / clients))
+        measure release items
+        pair "10 release_escrow, 2 lines, clients: $clients" release items '' 1 /s 'post_transfers, the same 4 transfers'
+    done
+    arm due "$DB" release_due 4 -t $due_calls
+    arm release "$DB" release 4 -t $((release_calls / 5))
+    measure due release
+    row '10 release_due_escrows(100), 4 clients, releases' "$(rate due 100)/s" "$(rate release)/s release_escrow, 4 clients" '' ''
+    failed=$(sql -d "$DB" -c "SELECT count(*) FROM wallet_data.events WHERE topic = 'escrow.release_failed'")
+    row '  releases that failed' "$failed" '' '' ''
 fi
 
 {

@@ -40,10 +40,7 @@ SELECT account, type, minimum_balance FROM wallet_ledger.open_wallet('merchant-5
 
 SELECT account, type, minimum_balance FROM wallet_ledger.open_wallet('driver-3');
 
-SELECT account, type, minimum_balance
-FROM wallet_ledger.create_account('orders:100:escrow', 'liability', minimum_balance => 0);
-
-SELECT account, type FROM wallet_ledger.create_account('platform:revenue:commission', 'revenue');
+SELECT name, rate, account FROM wallet_ledger.list_rates();
 
 \set ECHO none
 \echo
@@ -104,42 +101,48 @@ SELECT purpose, method, amount, paid_amount, status FROM wallet_ledger.intents O
 
 \set ECHO none
 \echo
-\echo '=== 4. The customer orders for 100,000: the money is checked and held in one step. ========'
+\echo '=== 4. The customer orders for 100,000: the money leaves the wallet and waits in escrow. ==='
+\echo '    food 85,000 for the merchant, delivery 15,000 for the driver; the rates of now are kept.'
 \echo
 \set ECHO queries
-SELECT account, destination, amount, status, held, available
-FROM wallet_ledger.hold_funds('wallets:customer-7', 100000, destination => 'orders:100:escrow',
-                              kind => 'payment', reference => 'order-100',
-                              expires_at => now() + interval '30 minutes',
-                              idempotency_key => 'order-100:pay');
+SELECT reference, status, account, amount, held_amount
+FROM wallet_ledger.open_escrow('order-100', 'wallets:customer-7', '[
+  {"beneficiary": "wallets:merchant-5", "amount": 85000, "fee": "merchant_commission", "description": "food"},
+  {"beneficiary": "wallets:driver-3", "amount": 15000, "fee": "delivery_platform_share", "description": "delivery"}]',
+  amount => 100000, idempotency_key => 'order-100:paid');
 
 \set ECHO none
-SELECT id AS hold_id FROM wallet_ledger.holds WHERE reference = 'order-100' \gset
+SELECT id AS escrow_id FROM wallet_ledger.escrows WHERE reference = 'order-100' \gset
 \echo
-\echo '=== 5. The merchant accepts: the hold is captured, the order''s escrow has the money. ======'
+\echo '=== 5. On its way: from now on the money is released by itself after 7 days. =============='
 \echo
 \set ECHO queries
-SELECT debit_account, credit_account, amount, debit_balance, credit_balance
-FROM wallet_ledger.capture_hold(:'hold_id',
-                                idempotency_key => 'order-100:accepted');
+SELECT status, tracking_reference, release_due_at - shipped_at AS released_after
+FROM wallet_ledger.mark_shipped(:'escrow_id', 'GOJEK-778');
 
 \set ECHO none
 \echo
-\echo '=== 6. Delivered: three transfers in one transaction. All of them happen, or none does. ==='
+\echo '=== 6. Delivered: four transfers in one transaction. All of them happen, or none does. ===='
 \echo '    food 85,000: commission 15 % = 12,750, the merchant earns 72,250;'
 \echo '    delivery 15,000: the driver earns 80 % = 12,000, the platform keeps 3,000.'
 \echo
 \set ECHO queries
-SELECT position, outcome, credit_account, amount, debit_balance AS left_in_escrow
-FROM wallet_ledger.post_transfers('[
-  {"transaction": "order-100", "debit_account": "orders:100:escrow", "reference": "order-100",
-   "credit_account": "wallets:merchant-5", "amount": "72250", "kind": "earning"},
-  {"transaction": "order-100", "debit_account": "orders:100:escrow", "reference": "order-100",
-   "credit_account": "wallets:driver-3", "amount": "12000", "kind": "earning"},
-  {"transaction": "order-100", "debit_account": "orders:100:escrow", "reference": "order-100",
-   "credit_account": "platform:revenue:commission", "amount": "15750", "kind": "commission",
-   "description": "commission 12,750 and delivery share 3,000"}]',
-  idempotency_key => 'order-100:delivered');
+SELECT status, released_amount, fee_amount, held_amount
+FROM wallet_ledger.release_escrow(:'escrow_id', reason => 'delivered', idempotency_key => 'order-100:delivered');
+
+SELECT kind, debit_account, credit_account, amount FROM wallet_ledger.transfers
+WHERE debit_account = 'escrows:order-100' ORDER BY id;
+
+\set ECHO none
+\echo '    The soup was cold: 20,000 of the food goes back, in exactly the split in which it was paid.'
+\echo
+\set ECHO queries
+SELECT status, returned_amount
+FROM wallet_ledger.refund_escrow(:'escrow_id', 20000, 'the soup was cold', line => 1,
+                                 idempotency_key => 'order-100:soup');
+
+SELECT kind, debit_account, credit_account, amount FROM wallet_ledger.transfers
+WHERE kind = 'refund' ORDER BY id;
 
 \set ECHO none
 \echo
@@ -153,7 +156,7 @@ FROM wallet_ledger.hold_funds('wallets:merchant-5', 50000, destination => 'banks
 
 \set ECHO none
 \echo
-\echo '=== 8. The merchant tries to spend 30,000 with 22,250 not reserved: refused. =============='
+\echo '=== 8. The merchant tries to spend 30,000 with 5,250 not reserved: refused. ==============='
 \echo '    DETAIL is JSON for programs, HINT is for people, the SQLSTATE carries an HTTP status.'
 \echo
 \set ECHO queries
@@ -178,7 +181,7 @@ SELECT version, kind, amount, balance_before, balance_after, reference
 FROM wallet_ledger.statement('wallets:customer-7');
 
 SELECT version, kind, amount, balance_before, balance_after, reference
-FROM wallet_ledger.statement('orders:100:escrow');
+FROM wallet_ledger.statement('escrows:order-100');
 
 SELECT version, kind, amount, balance_before, balance_after, reference
 FROM wallet_ledger.statement('wallets:merchant-5');

@@ -127,6 +127,21 @@ any_signature() {
 no_webhook_digest() {
     replace sql/data/08_bank.sql 'CREATE UNIQUE INDEX webhooks_body' 'CREATE INDEX webhooks_body'
 }
+# shellcheck disable=SC2016
+no_escrow_lock() {
+    replace src/escrow/store.rs 'AND e.escrow_id = $2 FOR NO KEY UPDATE OF e"' 'AND e.escrow_id = $2"'
+}
+no_escrow_state_check() {
+    replace src/escrow/mod.rs 'rules::check(id, escrow.state, action)?;' \
+        'let _ = rules::check(id, escrow.state, action);'
+}
+no_escrow_pays_once() {
+    replace sql/data/10_escrow.sql 'escrows_pay_once CHECK (released_amount + refunded_amount <= amount)' \
+        'escrows_pay_once CHECK (amount > 0)'
+}
+due_escrows_wait() {
+    replace src/escrow/store/due.rs 'FOR NO KEY UPDATE SKIP LOCKED' 'FOR NO KEY UPDATE'
+}
 MUTANTS="
 no_row_locks                  guards row_locks_make_the_second_debit_see_the_first
 no_floor_rule                 guards rules_refuse_an_overdraft_before_the_check_has_to
@@ -147,6 +162,10 @@ no_mutation_ids               bank_guards unique_indexes_refuse_a_second_one
 one_intent_twice              bank_guards unique_indexes_refuse_a_second_one
 any_signature                 bank_guards a_forged_webhook_is_refused_and_leaves_nothing
 no_webhook_digest             bank_races batches::fifty_deliveries_of_one_webhook_are_one
+no_escrow_lock                escrow answers::at_once
+no_escrow_state_check         escrow disputes::a_dispute_freezes_everything
+no_escrow_pays_once           escrow_guards the_tables_refuse_it_whoever_asks
+due_escrows_wait              isolation specs
 "
 
 build() {

@@ -153,3 +153,23 @@ COMMENT ON FUNCTION wallet_ledger.add_dispute_note IS
     'Adds a note of a party or the mediator to a dispute, with references to evidence. Returns the note''s id.';
 COMMENT ON FUNCTION wallet_ledger.resolve_dispute IS
     'Decides a dispute, once, and pays both sides in the same transaction: refund_amount to the buyer (zero: nothing), the rest of what is held to the beneficiaries, less the fees. reason: why it was decided so. Returns the dispute.';
+COMMENT ON FUNCTION wallet_ledger.record_bank_release IS
+    'Records a transfer to a seller''s bank that was made by hand, and takes the money out of the seller''s wallet. bank_account: the registered one that it was sent from; transfer_reference: the bank''s, once; sent_at: NULL is now; line: whose earning; amount: NULL is all that was earned and not sent. Returns the record.';
+
+-- Group buys
+COMMENT ON FUNCTION wallet_ledger.open_group_buy IS
+    'Opens a group buy: many buyers'' escrows towards one target by a deadline. reference: once in a ledger; target_participants or target_quantity: exactly one; on_reached: carry_on (each escrow goes on by itself) or release. Returns the group buy.';
+COMMENT ON FUNCTION wallet_ledger.join_group_buy IS
+    'Takes a buyer into an open group buy with an escrow of their own; a buyer takes part once. quantity: what the part counts; the rest as for open_escrow. Returns the escrow.';
+COMMENT ON FUNCTION wallet_ledger.settle_group_buy IS
+    'Settles a group buy that has reached its target or passed its deadline: reached, its escrows go on or are released; missed, everyone is refunded. max_count: at most so many escrows in this call; call again until settled_at is set. Returns the group buy and what failed.';
+
+-- Subscriptions
+COMMENT ON FUNCTION wallet_ledger.create_plan IS
+    'Creates a plan that accounts can subscribe to. name: lower-case words; price: of one period; period: monthly or yearly; account: who is paid; grace: how long a late payment is waited for; limits: for the application. The same again returns the one that is there. Returns the plan.';
+COMMENT ON FUNCTION wallet_ledger.subscribe IS
+    'Subscribes an account to a plan and pays the first period. plan: its name; account: the wallet that pays, once per plan at a time; reference: the application''s own. Returns the subscription.';
+COMMENT ON FUNCTION wallet_ledger.renew_due_subscriptions IS
+    'Charges at most max_count subscriptions whose period is over, every missed period once. One row each: renewed, past_due or expired. Several sessions may run it at once.';
+COMMENT ON FUNCTION wallet_ledger.cancel_subscription IS
+    'Cancels a subscription. refund: none (it goes on to the end of the paid period) or prorated (it ends now and the rest is given back); reason: for the record. Returns the subscription.';

@@ -384,3 +384,90 @@ CREATE TYPE wallet_ledger.dispute_row AS (
 );
 COMMENT ON TYPE wallet_ledger.dispute_row IS
     'A dispute, open or resolved: what went back to the buyer and what to the beneficiaries (fees included), by whom and why.';
+
+CREATE TYPE wallet_ledger.group_buy_row AS (
+    id                  uuid,
+    ledger              text,
+    reference           text,
+    status              text,
+    target_participants integer,
+    target_quantity     bigint,
+    joined_count        integer,
+    deadline            timestamptz,
+    opened_at           timestamptz,
+    decided_at          timestamptz,
+    settled_at          timestamptz,
+    done_count          bigint,
+    failures            jsonb
+);
+COMMENT ON TYPE wallet_ledger.group_buy_row IS
+    'A group buy: open, reached or missed. done_count: how many escrows the call has released, refunded or left to go on; failures: those that could not be.';
+
+CREATE TYPE wallet_ledger.bank_release_row AS (
+    id                 uuid,
+    ledger             text,
+    escrow_id          uuid,
+    line               integer,
+    account            text,
+    bank_account       text,
+    amount             numeric,
+    transfer_reference text,
+    sent_at            timestamptz,
+    transaction_id     uuid,
+    recorded_by        text,
+    recorded_at        timestamptz
+);
+COMMENT ON TYPE wallet_ledger.bank_release_row IS
+    'A transfer to a seller''s bank that was made by hand: from which bank account, for which line of which escrow.';
+
+CREATE TYPE wallet_ledger.plan_row AS (
+    id          uuid,
+    ledger      text,
+    name        text,
+    price       numeric,
+    currency    text,
+    period      text,
+    account     text,
+    limits      jsonb,
+    description text,
+    created_at  timestamptz
+);
+COMMENT ON TYPE wallet_ledger.plan_row IS 'What can be subscribed to: price of a period (monthly or yearly), and the account that is paid.';
+
+CREATE TYPE wallet_ledger.subscription_row AS (
+    id              uuid,
+    ledger          text,
+    plan            text,
+    account         text,
+    status          text,
+    price           numeric,
+    currency        text,
+    period          text,
+    period_number   integer,
+    period_start    timestamptz,
+    period_end      timestamptz,
+    past_due_since  timestamptz,
+    ends_at         timestamptz,
+    refunded_amount numeric,
+    transaction_id  uuid,
+    limits          jsonb,
+    reference       text,
+    started_at      timestamptz,
+    replayed        boolean
+);
+COMMENT ON TYPE wallet_ledger.subscription_row IS
+    'A subscription: active, past_due, expired or cancelled; paid until period_end. transaction_id paid the current period.';
+
+CREATE TYPE wallet_ledger.renewal_row AS (
+    subscription_id uuid,
+    ledger          text,
+    plan            text,
+    account         text,
+    outcome         text,
+    period_count    integer,
+    period_end      timestamptz,
+    error           text,
+    message         text
+);
+COMMENT ON TYPE wallet_ledger.renewal_row IS
+    'What became of a subscription that was due: renewed, past_due or expired; how many periods were paid, and why the last was not.';

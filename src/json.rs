@@ -1,8 +1,20 @@
-//! One value of a JSON object, as far as the ledger looks into it. Filled by `spi::jsonb`.
+//! JSON: one value of an object, as far as the ledger looks into it (filled by `spi::jsonb`), and values that
+//! are written as strings.
 
 use crate::error::{Code, LedgerError, Result, invalid};
 use crate::money::Number;
 use rust_decimal::Decimal;
+use serde::{Serialize, Serializer};
+use std::fmt::Display;
+
+/// Written as a string of what it displays. Amounts are strings: JavaScript would round numbers.
+pub struct Shown<T>(pub T);
+
+impl<T: Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
 
 #[derive(Clone, Debug)]
 pub enum Field<'a> {

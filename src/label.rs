@@ -13,3 +13,17 @@ pub fn label<'a>(text: Option<&'a str>, name: &str, bytes_max: usize) -> Result<
         other => Ok(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_neither_blank_nor_endless() {
+        assert_eq!(label(Some("order-1"), "reference", 10), Ok(Some("order-1")));
+        assert_eq!(label(None, "reference", 10), Ok(None));
+        for text in ["", "  ", "12345678901"] {
+            assert!(label(Some(text), "reference", 10).is_err(), "{text:?}");
+        }
+    }
+}

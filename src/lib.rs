@@ -24,6 +24,7 @@ mod report;
 mod reversal;
 mod setting;
 mod spi;
+mod subscription;
 mod time;
 mod trigger;
 mod verify;
@@ -49,6 +50,8 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     mark_mutation_duplicate, set_webhook_secret, verify_webhook, receive_webhook, reprocess_webhook,
     import_statement, bank_proof, set_rate, list_rates, open_escrow, mark_shipped, confirm_receipt, release_escrow,
     refund_escrow, release_due_escrows, open_dispute, add_dispute_note, resolve_dispute,
+    open_group_buy, join_group_buy, settle_group_buy, record_bank_release,
+    create_plan, subscribe, renew_due_subscriptions, cancel_subscription,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 

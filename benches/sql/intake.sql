@@ -26,6 +26,8 @@ JOIN wallet_data.bank_accounts b ON b.ledger_id = l.ledger_id
 JOIN wallet_data.accounts w ON w.ledger_id = l.ledger_id AND w.address = 'wallets:' || i.wallet
 JOIN wallet_data.accounts c ON c.ledger_id = l.ledger_id AND c.address = 'platform:revenue:unique_code'
 ORDER BY i.id;
+INSERT INTO wallet_data.live_intents (ledger_id, unique_code, bank_account_id, intent_id, due_at)
+SELECT ledger_id, unique_code, bank_account_id, intent_id, expires_at FROM wallet_data.intents ORDER BY intent_id;
 INSERT INTO wallet_data.intent_codes (ledger_id, bank_account_id, total, intent_id, free_at)
 SELECT ledger_id, bank_account_id, total, intent_id, expires_at + cooldown FROM wallet_data.intents ORDER BY intent_id;
 
@@ -68,4 +70,4 @@ CREATE SEQUENCE bench.next_platform_body;
 CREATE SEQUENCE bench.next_mutation;
 GRANT SELECT ON bench.bodies, bench.mutations TO bench_app;
 GRANT ALL ON SEQUENCE bench.next_body, bench.next_platform_body, bench.next_mutation TO bench_app;
-VACUUM (ANALYZE) wallet_data.intents, wallet_data.intent_codes, bench.bodies, bench.mutations;
+VACUUM (ANALYZE) wallet_data.intents, wallet_data.live_intents, wallet_data.intent_codes, bench.bodies, bench.mutations;

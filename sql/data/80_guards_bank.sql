@@ -10,6 +10,11 @@ CREATE OR REPLACE TRIGGER intents_are_kept
     FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
 ALTER TABLE wallet_data.intents ENABLE ALWAYS TRIGGER intents_are_kept;
 
+CREATE OR REPLACE TRIGGER live_intents_not_truncated
+    BEFORE TRUNCATE ON wallet_data.live_intents
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.live_intents ENABLE ALWAYS TRIGGER live_intents_not_truncated;
+
 CREATE OR REPLACE TRIGGER intent_codes_not_truncated
     BEFORE TRUNCATE ON wallet_data.intent_codes
     FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();

@@ -39,3 +39,38 @@ CREATE OR REPLACE TRIGGER disputes_resolved_once
     BEFORE UPDATE ON wallet_data.disputes
     FOR EACH ROW WHEN (OLD.resolved_at IS NOT NULL) EXECUTE FUNCTION wallet_data.refuse_change();
 ALTER TABLE wallet_data.disputes ENABLE ALWAYS TRIGGER disputes_resolved_once;
+
+CREATE OR REPLACE TRIGGER group_buys_are_kept
+    BEFORE DELETE OR TRUNCATE ON wallet_data.group_buys
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.group_buys ENABLE ALWAYS TRIGGER group_buys_are_kept;
+
+CREATE OR REPLACE TRIGGER group_buy_members_are_kept
+    BEFORE DELETE OR TRUNCATE ON wallet_data.group_buy_members
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.group_buy_members ENABLE ALWAYS TRIGGER group_buy_members_are_kept;
+
+CREATE OR REPLACE TRIGGER bank_releases_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_data.bank_releases
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.bank_releases ENABLE ALWAYS TRIGGER bank_releases_append_only;
+
+CREATE OR REPLACE TRIGGER plans_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_data.plans
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.plans ENABLE ALWAYS TRIGGER plans_append_only;
+
+CREATE OR REPLACE TRIGGER subscriptions_are_kept
+    BEFORE DELETE OR TRUNCATE ON wallet_data.subscriptions
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.subscriptions ENABLE ALWAYS TRIGGER subscriptions_are_kept;
+
+CREATE OR REPLACE TRIGGER subscription_periods_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_data.subscription_periods
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.subscription_periods ENABLE ALWAYS TRIGGER subscription_periods_append_only;
+
+CREATE OR REPLACE TRIGGER subscription_refunds_append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_data.subscription_refunds
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.subscription_refunds ENABLE ALWAYS TRIGGER subscription_refunds_append_only;

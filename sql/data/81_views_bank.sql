@@ -53,11 +53,12 @@ BEGIN ATOMIC
               AND i.created_at <= in_occurred_until + interval '1 hour'
             UNION ALL
             SELECT i.intent_id, 30, 'amount_missing'
-            FROM wallet_data.intents i
-            WHERE i.ledger_id = in_ledger_id AND i.bank_account_id = in_bank_account_id
-              AND i.unique_code IS NOT NULL AND i.state_id IN (1, 2, 3)
-              AND in_amount BETWEEN 1 AND 999 AND i.unique_code = in_amount::smallint
-              AND i.unique_code::numeric = in_amount
+            FROM wallet_data.live_intents v
+            JOIN wallet_data.intents i ON i.ledger_id = in_ledger_id AND i.intent_id = v.intent_id
+            WHERE v.ledger_id = in_ledger_id AND v.bank_account_id = in_bank_account_id
+              AND (i.state_id = 2 OR i.expires_at > statement_timestamp())
+              AND in_amount BETWEEN 1 AND 999 AND v.unique_code = in_amount::smallint
+              AND v.unique_code::numeric = in_amount
               AND i.accepts_until >= in_occurred_from - interval '31 days'
             UNION ALL
             SELECT i.intent_id, 70, 'reference_in_description'
@@ -80,6 +81,7 @@ BEGIN ATOMIC
           AND i.accepts_until >= in_occurred_from - interval '31 days'
           AND strpos(lower(in_description), lower(i.payer_name)) > 0) AS s
     GROUP BY s.intent_id
+    HAVING bool_or(s.reason <> 'name_in_description')
     ORDER BY 2 DESC, 1
     LIMIT 5;
 END;
@@ -172,7 +174,8 @@ COMMENT ON VIEW wallet_ledger.payment_actions IS 'What people did to mutations a
 CREATE OR REPLACE VIEW wallet_ledger.webhooks WITH (security_invoker = true) AS
 SELECT w.webhook_id AS id, l.name AS ledger,
        CASE w.provider_id WHEN 1 THEN 'moota' WHEN 2 THEN 'midtrans' WHEN 3 THEN 'xendit' ELSE 'snap' END AS provider,
-       w.line_count, w.confirmed, w.external_id, w.body, w.answer, w.received_at
+       w.line_count, w.confirmed, w.external_id, w.body,
+       w.answer || jsonb_build_object('lines', w.lines) AS answer, w.received_at
 FROM wallet_data.webhooks w JOIN wallet_data.ledgers l USING (ledger_id);
 COMMENT ON VIEW wallet_ledger.webhooks IS
     'Every verified webhook once, without what must not be kept of its body, and the answer that it got.';

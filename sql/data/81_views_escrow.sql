@@ -69,3 +69,74 @@ CREATE OR REPLACE VIEW wallet_ledger.dispute_notes WITH (security_invoker = true
 SELECT n.note_id AS id, l.name AS ledger, n.dispute_id, n.author, n.note, n.evidence, n.created_at
 FROM wallet_data.dispute_notes n JOIN wallet_data.ledgers l USING (ledger_id);
 COMMENT ON VIEW wallet_ledger.dispute_notes IS 'What the parties and the mediator have said in disputes.';
+
+CREATE OR REPLACE VIEW wallet_ledger.group_buys WITH (security_invoker = true) AS
+SELECT g.group_buy_id AS id, l.name AS ledger, g.reference, (ARRAY['open', 'reached', 'missed'])[g.state_id] AS status,
+       g.target_participants, g.target_quantity, m.participants, m.quantity, m.amount, m.unsettled,
+       CASE WHEN g.releases THEN 'release' ELSE 'carry_on' END AS on_reached, g.metadata, g.deadline, g.opened_at,
+       g.decided_at, g.settled_at
+FROM wallet_data.group_buys g
+JOIN wallet_data.ledgers l ON l.ledger_id = g.ledger_id
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE e.state_id <> 5) AS participants,
+           coalesce(sum(m.quantity) FILTER (WHERE e.state_id <> 5), 0)::bigint AS quantity,
+           coalesce(sum(e.amount) FILTER (WHERE e.state_id <> 5), 0) AS amount,
+           count(*) FILTER (WHERE m.settled_at IS NULL) AS unsettled
+    FROM wallet_data.group_buy_members m
+    JOIN wallet_data.escrows e ON e.ledger_id = m.ledger_id AND e.escrow_id = m.escrow_id
+    WHERE m.ledger_id = g.ledger_id AND m.group_buy_id = g.group_buy_id) m;
+COMMENT ON VIEW wallet_ledger.group_buys IS
+    'Group buys with those who take part now: whoever has all of the money back is not counted. unsettled: members that settle_group_buy() has not done with.';
+
+CREATE OR REPLACE VIEW wallet_ledger.group_buy_members WITH (security_invoker = true) AS
+SELECT m.group_buy_id, l.name AS ledger, g.reference, m.member, b.address AS buyer_account, m.quantity, m.escrow_id,
+       e.amount, (ARRAY['held', 'shipped', 'disputed', 'released', 'refunded'])[e.state_id] AS status, m.joined_at,
+       m.settled_at, m.error
+FROM wallet_data.group_buy_members m
+JOIN wallet_data.ledgers l ON l.ledger_id = m.ledger_id
+JOIN wallet_data.group_buys g ON g.ledger_id = m.ledger_id AND g.group_buy_id = m.group_buy_id
+JOIN wallet_data.escrows e ON e.ledger_id = m.ledger_id AND e.escrow_id = m.escrow_id
+JOIN wallet_data.accounts b ON b.ledger_id = m.ledger_id AND b.account_id = m.buyer_account_id;
+COMMENT ON VIEW wallet_ledger.group_buy_members IS
+    'Who takes part in group buys, with which escrow. error: why settling failed for them last.';
+
+CREATE OR REPLACE VIEW wallet_ledger.bank_releases WITH (security_invoker = true) AS
+SELECT r.bank_release_id AS id, l.name AS ledger, r.escrow_id, e.reference, r.line, s.address AS account,
+       b.address AS bank_account, r.amount, r.transfer_reference, r.sent_at, r.transaction_id, r.recorded_by, r.recorded_at
+FROM wallet_data.bank_releases r
+JOIN wallet_data.ledgers l ON l.ledger_id = r.ledger_id
+JOIN wallet_data.escrows e ON e.ledger_id = r.ledger_id AND e.escrow_id = r.escrow_id
+JOIN wallet_data.escrow_lines n ON n.ledger_id = r.ledger_id AND n.escrow_id = r.escrow_id AND n.line = r.line
+JOIN wallet_data.accounts s ON s.ledger_id = n.ledger_id AND s.account_id = n.beneficiary_account_id
+JOIN wallet_data.accounts b ON b.ledger_id = r.ledger_id AND b.account_id = r.bank_account_id;
+COMMENT ON VIEW wallet_ledger.bank_releases IS
+    'Transfers to sellers'' banks that were made by hand: for which escrow, with which reference, when and by whom.';
+
+CREATE OR REPLACE VIEW wallet_ledger.plans WITH (security_invoker = true) AS
+SELECT p.plan_id AS id, l.name AS ledger, p.name, p.price, a.currency,
+       CASE p.months WHEN 1 THEN 'monthly' ELSE 'yearly' END AS period, a.address AS account, p.grace, p.limits,
+       p.description, p.created_at
+FROM wallet_data.plans p
+JOIN wallet_data.ledgers l ON l.ledger_id = p.ledger_id
+JOIN wallet_data.accounts a ON a.ledger_id = p.ledger_id AND a.account_id = p.account_id;
+COMMENT ON VIEW wallet_ledger.plans IS 'What can be subscribed to.';
+
+CREATE OR REPLACE VIEW wallet_ledger.subscriptions WITH (security_invoker = true) AS
+SELECT s.subscription_id AS id, l.name AS ledger, p.name AS plan, a.address AS account,
+       (ARRAY['active', 'past_due', 'expired', 'cancelled'])[s.state_id] AS status, s.price, a.currency,
+       CASE p.months WHEN 1 THEN 'monthly' ELSE 'yearly' END AS period, s.period AS period_number, s.period_start,
+       s.period_end, s.past_due_since, s.ends_at, r.amount AS refunded_amount, p.limits, s.reference, s.reason,
+       s.metadata, s.started_at
+FROM wallet_data.subscriptions s
+JOIN wallet_data.ledgers l ON l.ledger_id = s.ledger_id
+JOIN wallet_data.plans p ON p.ledger_id = s.ledger_id AND p.plan_id = s.plan_id
+JOIN wallet_data.accounts a ON a.ledger_id = s.ledger_id AND a.account_id = s.account_id
+LEFT JOIN wallet_data.subscription_refunds r ON r.ledger_id = s.ledger_id AND r.subscription_id = s.subscription_id;
+COMMENT ON VIEW wallet_ledger.subscriptions IS
+    'Who has subscribed to what and until when it is paid. A reminder is due before period_end; a cancelled one counts until ends_at.';
+
+CREATE OR REPLACE VIEW wallet_ledger.subscription_periods WITH (security_invoker = true) AS
+SELECT t.subscription_id, l.name AS ledger, t.period AS period_number, t.period_start, t.period_end, t.amount,
+       t.transaction_id, t.paid_at
+FROM wallet_data.subscription_periods t JOIN wallet_data.ledgers l USING (ledger_id);
+COMMENT ON VIEW wallet_ledger.subscription_periods IS 'Every period that was paid, once.';

@@ -9,11 +9,14 @@ GRANT SELECT ON
     wallet_data.currencies, wallet_data.ledgers, wallet_data.closed_periods, wallet_data.kinds,
     wallet_data.settings, wallet_data.timeline, wallet_data.accounts, wallet_data.account_profiles,
     wallet_data.transfers, wallet_data.reversal_totals, wallet_data.holds, wallet_data.idempotency_keys, wallet_data.events,
-    wallet_data.bank_accounts, wallet_data.intents, wallet_data.intent_codes, wallet_data.mutations,
+    wallet_data.bank_accounts, wallet_data.intents, wallet_data.live_intents, wallet_data.intent_codes,
+    wallet_data.mutations,
     wallet_data.mutation_sightings, wallet_data.payment_actions, wallet_data.webhooks, wallet_data.webhook_lines,
     wallet_data.webhook_refusals, wallet_data.gateway_payments, wallet_data.bank_statements,
     wallet_data.rates, wallet_data.escrows, wallet_data.escrow_lines, wallet_data.escrow_actions,
-    wallet_data.escrow_splits, wallet_data.disputes, wallet_data.dispute_notes,
+    wallet_data.escrow_splits, wallet_data.disputes, wallet_data.dispute_notes, wallet_data.group_buys,
+    wallet_data.group_buy_members, wallet_data.bank_releases, wallet_data.plans, wallet_data.subscriptions,
+    wallet_data.subscription_periods, wallet_data.subscription_refunds,
     wallet_data.schema_versions
 TO wallet_app, wallet_auditor;
 -- wallet_data.webhook_secrets is not among them: nobody but wallet_owner reads a secret.
@@ -30,5 +33,7 @@ GRANT SELECT ON
     wallet_ledger.payment_actions, wallet_ledger.webhooks, wallet_ledger.webhook_lines,
     wallet_ledger.webhook_refusals, wallet_ledger.gateway_payments, wallet_ledger.bank_statements,
     wallet_ledger.rates, wallet_ledger.escrows, wallet_ledger.escrow_lines, wallet_ledger.escrow_actions,
-    wallet_ledger.escrow_splits, wallet_ledger.disputes, wallet_ledger.dispute_notes
+    wallet_ledger.escrow_splits, wallet_ledger.disputes, wallet_ledger.dispute_notes, wallet_ledger.group_buys,
+    wallet_ledger.group_buy_members, wallet_ledger.bank_releases, wallet_ledger.plans, wallet_ledger.subscriptions,
+    wallet_ledger.subscription_periods
 TO wallet_app, wallet_auditor;

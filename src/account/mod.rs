@@ -111,7 +111,8 @@ pub fn of_platform(
     Ok(address)
 }
 
-fn default_currency(session: &Session, ledger: &Ledger) -> Result<String> {
+/// The currency of a ledger's accounts that name none.
+pub fn default_currency(session: &Session, ledger: &Ledger) -> Result<String> {
     let definition = ledger::store::definition(session, ledger.id);
     definition.map(|definition| definition.currency).ok_or_else(|| {
         LedgerError::new(Code::LedgerNotFound, format!("there is no ledger {}", ledger.name))

@@ -11,7 +11,8 @@
 //! | `proof` | opening + mutations = books = what the bank says, day by day |
 //!
 //! Lock order, the same in every flow: idempotency key, webhook or statement (by its digest), bank
-//! accounts (by id), a gateway's payment, mutations, intents (by id), codes; then what posting locks.
+//! accounts (by id), a gateway's payment, mutations, intents (by id), what live ones hold, codes; then what
+//! posting locks.
 //! Mutations of one bank account are taken in one call after another, under the lock of its row: two
 //! webhooks, a statement and a person at work can never decide about the same movement or the same intent
 //! at once.

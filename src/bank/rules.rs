@@ -186,13 +186,4 @@ mod tests {
         assert_eq!(prose("a\nb\0c"), "a b c");
         assert_eq!(digits("123-456 7890"), "1234567890");
     }
-
-    #[test]
-    fn labels_are_neither_blank_nor_endless() {
-        assert_eq!(label(Some("order-1"), "reference", 10), Ok(Some("order-1")));
-        assert_eq!(label(None, "reference", 10), Ok(None));
-        for text in ["", "  ", "12345678901"] {
-            assert!(label(Some(text), "reference", 10).is_err(), "{text:?}");
-        }
-    }
 }

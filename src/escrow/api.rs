@@ -1,9 +1,10 @@
 //! SQL face of escrows.
 
-mod rows;
+pub mod rows;
 
+use super::lines::wanted_lines;
 use super::rules::Action;
-use super::{Opened, Opening, Order, Shortfall, open, refund, release, release_due, ship, wanted_lines};
+use super::{Opened, Opening, Order, Shortfall, open, refund, release, release_due, ship};
 use crate::error::{Code, LedgerError, Result, invalid, missing};
 use crate::idempotency;
 use crate::idempotency::rules::{Fingerprint, Operation};
@@ -257,7 +258,7 @@ fn asked(
 }
 
 /// Runs `work` once per key; a repetition is told what the first call was told.
-fn once(
+pub(in crate::escrow) fn once(
     session: &Session,
     ledger: &Ledger,
     key: Option<&str>,

@@ -37,14 +37,7 @@ pub fn release_due(session: &Session, ledger: &Ledger, max_count: i64) -> Result
         return Ok(Vec::new());
     }
     let ids: Vec<Uuid> = taken.iter().map(|(id, _)| *id).collect();
-    let flows = due::flows(session, ledger.id, &ids);
-    let mut wanted = Wanted::default();
-    for (from, to, amount) in &flows {
-        wanted.transfer(from, to, *amount);
-    }
-    let book = posting::open_book(session, ledger, &wanted, Access::Lock)?;
-    // Holds that had expired on the way are given back.
-    posting::write(session, ledger, &book, &[])?;
+    lock_accounts(session, ledger, &ids, false)?;
     let mut outcomes = Vec::with_capacity(taken.len());
     for (escrow_id, reference) in taken {
         let outcome = attempt(|| {
@@ -75,4 +68,21 @@ pub fn release_due(session: &Session, ledger: &Ledger, max_count: i64) -> Result
         outcomes.push(Due { escrow_id, reference, outcome });
     }
     Ok(outcomes)
+}
+
+/// Locks every account that these escrows can touch, in the global order. Their own rows are locked before.
+pub(super) fn lock_accounts(
+    session: &Session,
+    ledger: &Ledger,
+    ids: &[Uuid],
+    with_buyers: bool,
+) -> Result<()> {
+    let flows = due::flows(session, ledger.id, ids, with_buyers);
+    let mut wanted = Wanted::default();
+    for (from, to, amount) in &flows {
+        wanted.transfer(from, to, *amount);
+    }
+    let book = posting::open_book(session, ledger, &wanted, Access::Lock)?;
+    // Holds that had expired on the way are given back.
+    posting::write(session, ledger, &book, &[]).map(|_| ())
 }

@@ -12,8 +12,11 @@
 //! sums, event, lines again); each two more with a key.
 
 pub mod api;
+pub mod bank_release;
 pub mod dispute;
 mod due;
+pub mod group;
+pub mod lines;
 mod pay;
 pub mod rules;
 pub mod store;
@@ -24,17 +27,15 @@ pub use pay::{Order, Shortfall, decide, refund, release};
 
 use crate::account::{self, rules::Type};
 use crate::error::{Code, LedgerError, Result, invalid};
-use crate::idempotency::rules::Operation;
 use crate::label::label;
 use crate::ledger::{self, Ledger};
 use crate::money::{self, Number};
-use crate::posting::Access;
-use crate::posting::batch::{self, Call, OnError, Outcome};
+use crate::posting::batch::post_all;
 use crate::posting::request::{Request, check_labels};
 use crate::rate::{self, rules::Rate};
 use crate::setting::rules::interval::DAY;
 use crate::spi::Session;
-use crate::spi::jsonb::{Document, Items};
+use crate::spi::jsonb::Document;
 use crate::{address, event};
 use rules::line::Line;
 use rules::request::{self, Checked, Wanted};
@@ -66,19 +67,6 @@ pub struct Opened {
     pub transaction_id: Option<Uuid>,
 }
 
-/// The lines as they came. A malformed one fails the call.
-pub fn wanted_lines(lines: &Items) -> Result<Vec<Wanted<'_>>> {
-    let count = lines.count("lines")?;
-    request::check_count(count)?;
-    let mut wanted = vec![Wanted::default(); count];
-    lines.walk(
-        "lines",
-        |index, key, field| wanted[index].set(key, field).map_err(|error| error.at_item(index)),
-        |_| Ok(()),
-    )?;
-    Ok(wanted)
-}
-
 /// An escrow that can be opened: everything is checked, and its account and those of the fees are made.
 pub struct Prepared {
     account: String,
@@ -98,9 +86,7 @@ pub fn open(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Ope
 fn prepare(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Prepared> {
     let account = request::account(opening.reference)?;
     request::check_count(opening.lines.len())?;
-    if !(0..=AUTO_RELEASE_MAX).contains(&opening.auto_release_micros) {
-        return Err(invalid("auto_release_after", "be between nothing and 365 days"));
-    }
+    check_auto_release(opening.auto_release_micros)?;
     check_labels(None, None, opening.metadata.map(Document::as_bytes))?;
     ledger::enter_period(ledger);
     let paid = opening.intent_id.map(|id| paid_intent(session, ledger, id)).transpose()?;
@@ -115,7 +101,7 @@ fn prepare(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Prep
     };
     let wallet = account::find(session, ledger, buyer, true)?;
     let scale = ledger::scale(session, &wallet.currency)?;
-    let lines = checked_lines(session, ledger, opening.lines, buyer, &wallet.currency, scale)?;
+    let lines = checked_lines(session, ledger, opening.lines, [buyer, &account], &wallet.currency, scale)?;
     let stated = match (opening.amount, &paid) {
         (Some(number), _) => Some(money::positive(number, "amount")?),
         (None, Some(paid)) => Some(paid.amount),
@@ -125,10 +111,12 @@ fn prepare(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Prep
         stated.map(|amount| money::to_scale(amount, scale, &wallet.currency, "amount")).transpose()?;
     let amounts = lines.iter().map(|line| rules::amount(line.line.amount, scale));
     let amount = request::total(amounts, stated, scale)?;
+    // Whoever opens the same escrow at once has made its account: waiting for it makes theirs visible.
+    let own = own_account(session, ledger, &account, &wallet.currency, scale);
     if let Some(other) = store::taken_by(session, ledger.id, opening.reference, opening.intent_id) {
         return Err(taken(opening.reference, Some(other)));
     }
-    own_account(session, ledger, &account, &wallet.currency, scale)?;
+    own?;
     Ok(Prepared { account, buyer: buyer.to_owned(), lines, amount, scale })
 }
 
@@ -136,7 +124,7 @@ fn prepare(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Prep
 fn complete(session: &Session, ledger: &Ledger, opening: &Opening, prepared: &Prepared) -> Result<Opened> {
     let Prepared { account, buyer, lines, amount, scale } = prepared;
     let transaction_id =
-        post(session, ledger, vec![transfer(buyer, account, *amount, "payment", opening.reference)])?;
+        post_all(session, ledger, vec![transfer(buyer, account, *amount, "payment", opening.reference)])?;
     let now = ledger::now();
     let new = NewEscrow {
         id: Uuid::now_v7(),
@@ -169,6 +157,13 @@ fn complete(session: &Session, ledger: &Ledger, opening: &Opening, prepared: &Pr
     Ok(opened)
 }
 
+fn check_auto_release(micros: i64) -> Result<()> {
+    match (0..=AUTO_RELEASE_MAX).contains(&micros) {
+        true => Ok(()),
+        false => Err(invalid("auto_release_after", "be between nothing and 365 days")),
+    }
+}
+
 fn taken(reference: &str, other: Option<Uuid>) -> LedgerError {
     match other {
         Some(other) => LedgerError::new(
@@ -198,19 +193,20 @@ fn paid_intent(session: &Session, ledger: &Ledger, id: Uuid) -> Result<record::P
     Ok(paid)
 }
 
-/// The lines as they will be stored, with their rates fixed and the accounts that the fees go to.
+/// The lines as they will be stored, with their rates fixed and the accounts that the fees go to. `payers` are
+/// the buyer and the escrow's own account.
 fn checked_lines(
     session: &Session,
     ledger: &Ledger,
     wanted: &[Wanted],
-    buyer: &str,
+    payers: [&str; 2],
     currency: &str,
     scale: u32,
 ) -> Result<Vec<StoredLine>> {
     let checked = wanted
         .iter()
         .enumerate()
-        .map(|(index, line)| line.check(buyer).map_err(|error| error.at_item(index)))
+        .map(|(index, line)| line.check(payers[0]).map_err(|error| error.at_item(index)))
         .collect::<Result<Vec<Checked>>>()?;
     let known = store::parties(session, ledger.id, checked.iter().map(|line| line.beneficiary));
     let has_fee = checked.iter().any(|line| line.fee.is_some());
@@ -219,6 +215,7 @@ fn checked_lines(
     let mut fee_accounts: Vec<(String, String)> = Vec::new();
     let mut line = |line: &Checked| {
         check_party(&known, line.beneficiary, currency)?;
+        check_apart(line.beneficiary, payers)?;
         let amount = money::to_scale(line.amount, scale, currency, "amount")?;
         let (rate, fee_account) = match line.fee {
             None => (Rate::ZERO, None),
@@ -234,6 +231,7 @@ fn checked_lines(
                             Type::Revenue,
                             currency,
                         )?;
+                        check_apart(&made, payers)?;
                         fee_accounts.push((counting.account, made.clone()));
                         made
                     }
@@ -269,6 +267,15 @@ fn check_party(known: &[(String, String)], beneficiary: &str, currency: &str) ->
         .with("credit_currency", other)),
         Some(_) => Ok(()),
     }
+}
+
+/// Money cannot be released to the account where it waits, nor given back to the buyer by the buyer.
+fn check_apart(party: &str, payers: [&str; 2]) -> Result<()> {
+    if !payers.contains(&party) {
+        return Ok(());
+    }
+    Err(LedgerError::new(Code::SameAccount, format!("{party} pays, and cannot be paid from the same escrow"))
+        .with("account", party))
 }
 
 /// The account in which the money waits: nobody else's, and empty.
@@ -374,15 +381,4 @@ fn transfer<'a>(
         transaction: Some("escrow"),
         ..Request::default()
     }
-}
-
-/// Posts all or nothing and returns the transaction.
-fn post(session: &Session, ledger: &Ledger, requests: Vec<Request>) -> Result<Uuid> {
-    let call =
-        Call { requests, operation: Operation::PostTransfer, on_error: OnError::Raise, access: Access::Lock };
-    match batch::post(session, ledger, call)?.first() {
-        Some(Outcome::Posted(receipt)) => receipt.transaction_id,
-        _ => None,
-    }
-    .ok_or_else(|| LedgerError::new(Code::BooksInconsistent, "a posting has no transaction"))
 }

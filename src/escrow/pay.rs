@@ -5,11 +5,12 @@ use super::rules::line::{Line, Split};
 use super::rules::split::Units;
 use super::rules::{self, Action, amount, units};
 use super::store::{self, Escrow, Payment, StoredLine};
-use super::{Opened, announce, find_for, post, read, transfer};
+use super::{Opened, announce, find_for, read, transfer};
 use crate::account::rules::Type;
 use crate::error::{Code, LedgerError, Result};
 use crate::ledger::{self, Ledger};
 use crate::money::{self, Number};
+use crate::posting::batch::post_all;
 use crate::posting::request::Request;
 use crate::posting::{self, Access, Wanted};
 use crate::spi::Session;
@@ -150,7 +151,7 @@ fn apply(
     }
     let receivables: Vec<String> =
         lines.iter().map(|line| format!("{RECEIVABLE_PREFIX}{}", line.beneficiary)).collect();
-    let transaction_id = post(session, ledger, requests(escrow, lines, &receivables, &splits))?;
+    let transaction_id = post_all(session, ledger, requests(escrow, lines, &receivables, &splits))?;
     let after: Vec<Line> =
         lines.iter().zip(&splits).map(|(stored, split)| stored.line.after(split)).collect();
     let state = rules::state_after(escrow.state, &after);

@@ -220,5 +220,7 @@ pub fn decide(lines: &[Line], refund: Units) -> std::result::Result<Vec<Split>, 
 }
 
 #[cfg(test)]
+mod diagram;
+#[cfg(test)]
 #[path = "rules/tests.rs"]
 mod tests;

@@ -97,7 +97,7 @@ fn lock_accounts(session: &Session, ledger: &Ledger, plans: &[(usize, Plan)]) ->
             Plan::Open(..) | Plan::Ship(..) => {}
         }
     }
-    let leaving = due::flows(session, ledger.id, &releases);
+    let leaving = due::flows(session, ledger.id, &releases, false);
     let returning = store::refunds(session, ledger.id, &refunds);
     let mut wanted = Wanted::default();
     for (debit, credit, amount) in leaving.iter().chain(&returning) {

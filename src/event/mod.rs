@@ -11,27 +11,38 @@ pub mod store;
 use crate::ledger::{self, Ledger, settings};
 use crate::spi::Session;
 use rust_decimal::Decimal;
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// Writes one event.
-pub fn write(session: &Session, ledger: &Ledger, topic: &str, subject: &str, payload: Value) {
-    let event = store::Event { id: Uuid::now_v7(), topic, subject, payload: &payload };
-    store::insert(session, ledger.id, &event, ledger::position(session), ledger::now());
+pub fn write(session: &Session, ledger: &Ledger, topic: &str, subject: &str, payload: impl Serialize) {
+    let event = store::Event { id: Uuid::now_v7(), topic, subject, payload: text(&payload) };
+    store::insert(session, ledger.id, event, ledger::position(session), ledger::now());
     notify(session, ledger);
 }
 
 /// Writes many events at once: topic, subject, payload.
-pub fn write_many(session: &Session, ledger: &Ledger, events: Vec<(&str, String, Value)>) {
+pub fn write_many(session: &Session, ledger: &Ledger, events: Vec<(&str, String, impl Serialize)>) {
     if events.is_empty() {
         return;
     }
     let events: Vec<store::Event> = events
         .iter()
-        .map(|(topic, subject, payload)| store::Event { id: Uuid::now_v7(), topic, subject, payload })
+        .map(|(topic, subject, payload)| store::Event {
+            id: Uuid::now_v7(),
+            topic,
+            subject,
+            payload: text(payload),
+        })
         .collect();
-    store::insert_many(session, ledger.id, &events, ledger::position(session), ledger::now());
+    store::insert_many(session, ledger.id, events, ledger::position(session), ledger::now());
     notify(session, ledger);
+}
+
+/// What a payload is as JSON.
+fn text(payload: &impl Serialize) -> String {
+    serde_json::to_string(payload).expect("a payload has keys of text and nothing that can fail")
 }
 
 fn notify(session: &Session, ledger: &Ledger) {

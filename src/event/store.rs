@@ -3,7 +3,6 @@
 use crate::spi::batch::{Batch, Column};
 use crate::spi::{Argument, Row, Session, Statement};
 use pgrx::pg_sys::{INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
-use serde_json::Value;
 use uuid::Uuid;
 
 static INSERT: Statement = Statement::new(
@@ -51,7 +50,8 @@ pub struct Event<'a> {
     pub id: Uuid,
     pub topic: &'a str,
     pub subject: &'a str,
-    pub payload: &'a Value,
+    /// JSON text.
+    pub payload: String,
 }
 
 /// Where a consumer stands: the last row that it has seen.
@@ -61,7 +61,7 @@ pub struct Place {
     pub id: Uuid,
 }
 
-pub fn insert(session: &Session, ledger_id: i32, event: &Event, position: i64, now: i64) {
+pub fn insert(session: &Session, ledger_id: i32, event: Event, position: i64, now: i64) {
     let arguments = [
         ledger_id.into(),
         event.id.into(),
@@ -69,20 +69,20 @@ pub fn insert(session: &Session, ledger_id: i32, event: &Event, position: i64, n
         now.into(),
         event.topic.into(),
         event.subject.into(),
-        Argument::json(event.payload),
+        Argument::json_text(event.payload),
     ];
     session.run(&INSERT, &arguments);
 }
 
 /// Writes events: one INSERT, however many.
-pub fn insert_many(session: &Session, ledger_id: i32, events: &[Event], position: i64, now: i64) {
+pub fn insert_many(session: &Session, ledger_id: i32, events: Vec<Event>, position: i64, now: i64) {
     let mut batch = Batch::new(c"wallet_events", COLUMNS);
     for event in events {
         batch.push(&[
             event.id.into(),
             event.topic.into(),
             event.subject.into(),
-            Argument::json(event.payload),
+            Argument::json_text(event.payload),
         ]);
     }
     let _registered = batch.register();

@@ -24,6 +24,8 @@ pub enum Operation {
     ConfirmReceipt = 10,
     ReleaseEscrow = 11,
     RefundEscrow = 12,
+    JoinGroupBuy = 13,
+    Subscribe = 14,
 }
 
 impl Operation {
@@ -41,6 +43,8 @@ impl Operation {
             10 => "confirm_receipt",
             11 => "release_escrow",
             12 => "refund_escrow",
+            13 => "join_group_buy",
+            14 => "subscribe",
             _ => "another operation",
         }
     }

@@ -25,6 +25,8 @@ const TABLES: &[&str] = &[
     include_str!("../../sql/data/08_bank.sql"),
     include_str!("../../sql/data/09_rates.sql"),
     include_str!("../../sql/data/10_escrow.sql"),
+    include_str!("../../sql/data/11_group_buys.sql"),
+    include_str!("../../sql/data/12_subscriptions.sql"),
 ];
 
 /// Every version of the data schema and what it takes to get there from the one before. Released

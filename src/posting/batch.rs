@@ -94,6 +94,16 @@ pub fn post(session: &Session, ledger: &Ledger, mut call: Call) -> Result<Vec<Ou
     finish(session, ledger, &call, items)
 }
 
+/// Posts all of the requests or none, and returns the transaction of the first.
+pub fn post_all(session: &Session, ledger: &Ledger, requests: Vec<Request>) -> Result<Uuid> {
+    let (operation, on_error, access) = (Operation::PostTransfer, OnError::Raise, Access::Lock);
+    match post(session, ledger, Call { requests, operation, on_error, access })?.first() {
+        Some(Outcome::Posted(receipt)) => receipt.transaction_id,
+        _ => None,
+    }
+    .ok_or_else(|| LedgerError::new(Code::BooksInconsistent, "a posting has no transaction"))
+}
+
 /// Ranges of items that belong together: equal adjacent labels, everything else alone.
 fn groups(items: &[Item]) -> std::result::Result<Vec<Range<usize>>, (usize, LedgerError)> {
     let mut groups: Vec<Range<usize>> = Vec::with_capacity(items.len());

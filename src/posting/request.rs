@@ -144,7 +144,7 @@ pub fn check_labels(
 }
 
 /// Whether jsonb bytes are a bare string, number, boolean or null: flagged in the first word.
-fn is_scalar(bytes: &[u8]) -> bool {
+pub fn is_scalar(bytes: &[u8]) -> bool {
     const SCALAR: u32 = 0x1000_0000;
     bytes.first_chunk().is_some_and(|word| u32::from_ne_bytes(*word) & SCALAR != 0)
 }

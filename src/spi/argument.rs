@@ -37,7 +37,12 @@ impl Argument {
 
     /// A jsonb value from serde's.
     pub fn json(value: &serde_json::Value) -> Self {
-        let text = CString::new(value.to_string()).expect("JSON text escapes NUL");
+        Self::json_text(value.to_string())
+    }
+
+    /// A jsonb value from its text, which must be valid JSON without a NUL.
+    pub fn json_text(text: String) -> Self {
+        let text = CString::new(text).expect("JSON text escapes NUL");
         let argument = [Some(pg_sys::Datum::from(text.as_ptr()))];
         // SAFETY: the text lives through the call, which copies what it keeps.
         Self::datum(unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &argument) })

@@ -1,6 +1,7 @@
 //! Walking `jsonb` in its binary form: numbers stay numerics, strings stay slices, nothing is printed
 //! and parsed again.
 
+use super::Argument;
 use crate::error::{Code, LedgerError, Result};
 use crate::json::Field;
 use pgrx::pg_sys;
@@ -21,6 +22,12 @@ impl Document {
             let data = pgrx::varlena::vardata_any(plain).cast::<u8>();
             Self(std::slice::from_raw_parts(data, size).to_vec())
         }
+    }
+
+    /// From JSON text without a NUL.
+    pub fn from_text(text: String) -> Self {
+        // SAFETY: the datum is a jsonb that was just made.
+        unsafe { Self::from_datum(Argument::json_text(text).datum) }
     }
 
     pub fn from_bytes(bytes: Vec<u8>) -> Self {

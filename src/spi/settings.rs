@@ -23,23 +23,38 @@ impl Drop for Level {
     }
 }
 
+/// Runs `work` with values out of line compressed by LZ4, which is several times as fast as PostgreSQL's own
+/// method and compresses as well. A server that was built without it, and a column that has a method of its
+/// own, keep theirs. A value knows its method, so nothing else has to know.
+pub fn with_fast_compression<T>(work: impl FnOnce() -> T) -> T {
+    let _level = Level::open();
+    set(c"default_toast_compression", c"lz4", pg_sys::DEBUG5 as i32);
+    work()
+}
+
 /// Runs `work` under these settings of PostgreSQL.
 pub fn with<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T {
     let _level = Level::open();
     for (name, value) in settings {
-        // SAFETY: both are strings; an unknown name or value would be an error like any other.
-        unsafe {
-            pg_sys::set_config_option(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-        }
+        // Level 0: an unknown name or value is an error like any other.
+        set(name, value, 0);
     }
     work()
+}
+
+/// Sets a setting until its level closes; `report` is the level at which a refusal is reported.
+fn set(name: &CStr, value: &CStr, report: i32) {
+    // SAFETY: both are strings.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            report,
+            false,
+        );
+    }
 }

@@ -49,7 +49,12 @@ pub static ALL: &[Definition] = &[
     define("mutation_posting_missing", "A mutation's posting does not exist, or does not move its amount."),
     define("intent_payment_differs", "A paid intent and the mutation that paid it do not name each other, or another amount."),
     define("intent_total_shared", "Two live intents of a bank account have the same total."),
+    define("live_intent_differs", "A live intent's row in live_intents is missing, is another intent's, or holds something else."),
     define("gateway_payment_mismatch", "What stands in the books of a gateway's payment is not the sum of its mutations."),
+    define("escrow_balance_mismatch", "An escrow's account does not have what is held on its lines."),
+    define("escrow_sum_mismatch", "An escrow's sums are not those of its lines, or a line's not those of what was done to it."),
+    define("escrow_posting_missing", "What was done to an escrow has no posting, or one that moved another amount."),
+    define("escrow_dispute_mismatch", "An escrow is disputed without an open dispute, or has one and is not."),
     define("more_findings", "A group of checks found more than the 1,000 that it shows."),
 ];
 

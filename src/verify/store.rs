@@ -7,6 +7,7 @@
 
 mod bank;
 mod books;
+mod escrow;
 mod records;
 
 use crate::spi::{Argument, Row, Session, Statement};
@@ -34,10 +35,11 @@ pub enum Check {
     Keys,
     Mutations,
     Intents,
+    Escrows,
 }
 
 impl Check {
-    pub const ALL: [Check; 7] = [
+    pub const ALL: [Check; 8] = [
         Check::Balances,
         Check::Transfers,
         Check::Reversals,
@@ -45,6 +47,7 @@ impl Check {
         Check::Keys,
         Check::Mutations,
         Check::Intents,
+        Check::Escrows,
     ];
 
     pub fn name(self) -> &'static str {
@@ -56,6 +59,7 @@ impl Check {
             Check::Keys => "idempotency_keys",
             Check::Mutations => "mutations",
             Check::Intents => "intents",
+            Check::Escrows => "escrows",
         }
     }
 
@@ -68,6 +72,7 @@ impl Check {
             Check::Keys => &records::KEYS,
             Check::Mutations => &bank::MUTATIONS,
             Check::Intents => &bank::INTENTS,
+            Check::Escrows => &escrow::ESCROWS,
         }
     }
 }

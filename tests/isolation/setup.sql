@@ -194,3 +194,56 @@ $$ SELECT b.account,
    LEFT JOIN wallet_ledger.mutations m ON m.ledger = b.ledger AND m.bank_account = b.account
    WHERE b.ledger = current_setting('wallet_ledger.ledger')
    GROUP BY b.account, a.posted, s.posted ORDER BY b.account $$;
+
+-- Orders: e and f are escrows of a's money, 60 for b less 15 % and 20 for shop, 12 for shop and 8 for b.
+CREATE PROCEDURE iso.open_escrows() LANGUAGE plpgsql AS $$
+BEGIN
+    CALL iso.open();
+    CALL iso.name('e', 'SELECT id FROM wallet_ledger.open_escrow(''e'', ''a'',
+        ''[{"beneficiary": "b", "amount": 60, "fee": "merchant_commission"}, {"beneficiary": "shop", "amount": 20}]'')');
+    CALL iso.name('f', 'SELECT id FROM wallet_ledger.open_escrow(''f'', ''a'',
+        ''[{"beneficiary": "shop", "amount": 12}, {"beneficiary": "b", "amount": 8}]'')');
+END $$;
+
+-- Both were shipped, and their time is over.
+CREATE PROCEDURE iso.ship_escrows() LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM wallet_ledger.mark_shipped(iso.id(name)) FROM unnest(ARRAY['e', 'f']) AS name;
+    UPDATE wallet_data.escrows SET release_due_at = now() - interval '1 day', attempt_at = now() - interval '1 day'
+    WHERE escrow_id IN (iso.id('e'), iso.id('f'));
+END $$;
+
+-- One more escrow of 10 for shop, under a reference and a key.
+CREATE FUNCTION iso.open_escrow(reference text, key text DEFAULT NULL) RETURNS text LANGUAGE sql AS
+$$ SELECT iso.attempt(format(
+       'SELECT status || CASE WHEN replayed THEN '' replayed'' ELSE '''' END
+        FROM wallet_ledger.open_escrow(%L, ''b'', ''[{"beneficiary": "shop", "amount": 10}]'', idempotency_key => %L)',
+       reference, key)) $$;
+
+CREATE FUNCTION iso.release_due(max_count integer DEFAULT 1000) RETURNS text LANGUAGE sql AS
+$$ SELECT iso.attempt(format(
+       'SELECT string_agg(reference || '' '' || concat_ws('' '', outcome, error), '', '' ORDER BY reference)
+        FROM wallet_ledger.release_due_escrows(%L)', max_count)) $$;
+
+-- The escrows, whether each one's account has what is held, and how its dispute stands.
+CREATE FUNCTION iso.escrows()
+RETURNS TABLE (escrow text, status text, held numeric, released numeric, refunded numeric, returned numeric,
+               in_balance boolean, disputes text) LANGUAGE sql AS
+$$ SELECT e.reference, e.status, e.held_amount::numeric(20, 2), e.released_amount::numeric(20, 2),
+          e.refunded_amount::numeric(20, 2), e.returned_amount::numeric(20, 2), a.posted = e.held_amount,
+          (SELECT string_agg(d.status || coalesce(' ' || d.refunded_amount, ''), ', ' ORDER BY d.id)
+           FROM wallet_ledger.disputes d WHERE d.escrow_id = e.id)
+   FROM wallet_ledger.escrows e JOIN wallet_ledger.accounts a ON a.ledger = e.ledger AND a.account = e.account
+   WHERE e.ledger = current_setting('wallet_ledger.ledger') ORDER BY e.reference $$;
+
+-- A group buy of two, whose deadline is over where it says so; a takes part with 10 for shop.
+CREATE PROCEDURE iso.open_group() LANGUAGE plpgsql AS $$
+BEGIN
+    CALL iso.open();
+    CALL iso.name('g', 'SELECT id FROM wallet_ledger.open_group_buy(''g'', 2, deadline => now() + interval ''1 day'')');
+    PERFORM iso.status('join_group_buy([g], ''a'', ''[{"beneficiary": "shop", "amount": 10}]'')');
+END $$;
+
+CREATE FUNCTION iso.groups() RETURNS TABLE (status text, participants bigint, unsettled bigint) LANGUAGE sql AS
+$$ SELECT g.status, g.participants, g.unsettled FROM wallet_ledger.group_buys g
+   WHERE g.ledger = current_setting('wallet_ledger.ledger') $$;

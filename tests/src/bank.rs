@@ -195,6 +195,12 @@ const PROOFS: &[(&str, &str)] = &[
          GROUP BY ledger_id, bank_account_id, total HAVING count(*) > 1",
     ),
     (
+        "what is live and what live_intents holds differ",
+        "SELECT i.intent_id, l.intent_id FROM (SELECT * FROM wallet_data.intents WHERE state_id IN (1, 2, 3)) i
+         FULL JOIN wallet_data.live_intents l ON l.ledger_id = i.ledger_id AND l.intent_id = i.intent_id
+         WHERE l.intent_id IS NULL OR i.intent_id IS NULL OR (l.due_at IS NULL) <> (i.state_id = 2)",
+    ),
+    (
         "a live intent's total is not kept for it",
         "SELECT i.intent_id FROM wallet_data.intents i LEFT JOIN wallet_data.intent_codes c
              ON c.ledger_id = i.ledger_id AND c.bank_account_id = i.bank_account_id AND c.total = i.total

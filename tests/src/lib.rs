@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod data;
 pub mod db;
 pub mod errors;
+pub mod escrow;
 pub mod lines;
 pub mod proof;
 pub mod seed;

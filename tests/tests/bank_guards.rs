@@ -52,7 +52,7 @@ async fn unique_indexes_refuse_a_second_one() {
             ),
             "mutations_intent",
         ),
-        (copied("intents", "reference = 'o1'", &new("intent_id")), "intents_live_order"),
+        (copied("live_intents", "order_reference = 'o1'", &new("intent_id")), "live_intents_order"),
         (copied("intent_codes", "total > 50000", &new("intent_id")), "intent_codes_pkey"),
         (copied("webhooks", "true", &new("webhook_id")), "webhooks_body"),
         (

@@ -22,7 +22,7 @@ async fn the_extension_has_the_version_of_the_crate() {
 async fn install_runs_again_and_changes_nothing() {
     const CATALOG: &str = "SELECT c.oid::bigint, c.relname, c.relkind::text, c.relfilenode::bigint, c.relacl::text \
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname IN ('wallet_data', 'wallet_ledger') ORDER BY c.relname";
+         WHERE n.nspname IN ('wallet_data', 'wallet_ledger') ORDER BY c.relname, c.oid";
     let db = TestDb::with_ledger("install_again").await;
     let client = db.connect().await;
     let before = rows(&client, CATALOG, &[]).await.unwrap();

@@ -159,7 +159,8 @@ async fn everything_else_waits_for_a_person_or_in_suspense() {
     db::execute(
         &superuser,
         &format!(
-            "UPDATE wallet_data.intents SET state_id = 6, closed_at = now() WHERE intent_id = '{}'",
+            "UPDATE wallet_data.intents SET state_id = 6, closed_at = now() WHERE intent_id = '{0}'; \
+             DELETE FROM wallet_data.live_intents WHERE intent_id = '{0}'",
             &twins[1]["id"]
         ),
     )

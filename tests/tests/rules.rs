@@ -47,6 +47,9 @@ mod bank {
 #[path = "../../src/escrow"]
 mod escrow {
     pub mod rules;
+    pub mod group {
+        pub mod rules;
+    }
 }
 #[path = "../../src/event"]
 mod event {
@@ -86,6 +89,10 @@ mod reversal {
 }
 #[path = "../../src/setting"]
 mod setting {
+    pub mod rules;
+}
+#[path = "../../src/subscription"]
+mod subscription {
     pub mod rules;
 }
 #[path = "../../src/trigger"]

@@ -378,6 +378,7 @@ async fn the_cases_cover_the_whole_list() {
         "gateway_payment_mismatch",
         "intent_payment_differs",
         "intent_total_shared",
+        "live_intent_differs",
         "more_findings",
         "mutation_posting_missing",
         "suspense_mismatch",

@@ -47,6 +47,19 @@ const CASES: &[(&str, Findings)] = &[
         "UPDATE wallet_data.intents SET total = 70000 WHERE reference IN ('o1', 'o2')",
         &[["intent_total_shared", "banks:bca:1"]],
     ),
+    // Live and holding nothing, closed and holding something, or holding another's.
+    (
+        "DELETE FROM wallet_data.live_intents WHERE order_reference = 'o1'",
+        &[["live_intent_differs", "{o1}"]],
+    ),
+    (
+        "UPDATE wallet_data.intents SET state_id = 6, closed_at = now() WHERE reference = 'o1'",
+        &[["live_intent_differs", "{o1}"]],
+    ),
+    (
+        "UPDATE wallet_data.live_intents SET order_reference = 'o3' WHERE order_reference = 'o1'",
+        &[["live_intent_differs", "{o1}"]],
+    ),
     (
         "INSERT INTO wallet_data.gateway_payments (ledger_id, state_id, bank_account_id, confirmed, payment_id,
              number, created_at, updated_at, credited, reversed, facts)
@@ -70,16 +83,19 @@ async fn every_finding_about_money_in_is_found_and_nothing_else() {
     call(&client, "open_wallet('a')").await;
     call(&client, "register_bank_account('banks:bca:1', 'moota', 'b1', opening_balance => 1000)").await;
     let intent = call(&client, "create_intent('topup', 'wallets:a', 50000, 'banks:bca:1')").await;
-    for order in ["o1", "o2"] {
-        let create = format!("create_intent('order', 'wallets:a', 60000, 'banks:bca:1', '{order}')");
-        call(&client, &create).await;
-    }
+    let order = |order: &str| format!("create_intent('order', 'wallets:a', 60000, 'banks:bca:1', '{order}')");
+    let first = call(&client, &order("o1")).await;
+    call(&client, &order("o2")).await;
     let paid = deliver(&client, "paid", "CR", &intent["total"]).await;
     assert_eq!(&paid["outcome"], "matched");
     assert_eq!(&deliver(&client, "waits", "CR", "777").await["outcome"], "suspense");
     let debit = deliver(&client, "debit", "DB", "500").await;
-    let names =
-        [("{intent}", &intent["id"]), ("{paid}", &paid["mutation_id"]), ("{debit}", &debit["mutation_id"])];
+    let names = [
+        ("{intent}", &intent["id"]),
+        ("{o1}", &first["id"]),
+        ("{paid}", &paid["mutation_id"]),
+        ("{debit}", &debit["mutation_id"]),
+    ];
     let fill_in =
         |text: &str| names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
     verify_clean(&client).await;

@@ -5,6 +5,10 @@
 //! key of `intent_codes` decides; codes are tried in an order that nobody can predict. Sessions that want
 //! codes at the same time only meet where they try the same one.
 //!
+//! What a live intent holds beside its total (its number, its order, its turn to expire) is a row of
+//! `live_intents`, which comes with the intent and goes when it closes, under the lock of the intent's row. So
+//! what a payment changes of an intent is in no index, and PostgreSQL writes the new row beside the old.
+//!
 //! Statements: create_intent 6 for a transfer (bank account, credit account, settings, taken codes, code,
 //! intent), one more for every code that another session took meanwhile; cancel 4.
 
@@ -17,6 +21,7 @@ use crate::account::rules::{State as AccountState, Type};
 use crate::bank::account::rules::BankAccount;
 use crate::bank::{self, actions};
 use crate::error::{Code, LedgerError, Result, invalid};
+use crate::json::Shown;
 use crate::label::label;
 use crate::ledger::{self, Ledger};
 use crate::money::{self, Number};
@@ -30,6 +35,7 @@ use crate::{event, time};
 use rand::Rng;
 use rules::{Action, Method, Purpose, State};
 use rust_decimal::Decimal;
+use serde::Serialize;
 use serde_json::{Value, json};
 use store::{Intent, NewIntent};
 use uuid::Uuid;
@@ -317,16 +323,34 @@ fn record(
 }
 
 /// What every event about an intent says.
+#[derive(Serialize)]
+pub struct Payload<'a> {
+    intent_id: Shown<Uuid>,
+    purpose: &'static str,
+    reference: Option<&'a str>,
+    bank_account: &'a str,
+    credit_account: &'a str,
+    amount: Shown<Decimal>,
+    total: Shown<Decimal>,
+}
+
+impl<'a> Payload<'a> {
+    pub fn of(intent: &'a Intent) -> Self {
+        Self {
+            intent_id: Shown(intent.id),
+            purpose: intent.purpose.name(),
+            reference: intent.reference.as_deref(),
+            bank_account: &intent.bank_account,
+            credit_account: &intent.credit_account,
+            amount: Shown(intent.amount),
+            total: Shown(intent.total),
+        }
+    }
+}
+
+/// The same, for adding to.
 pub fn payload(intent: &Intent) -> Value {
-    json!({
-        "intent_id": intent.id.to_string(),
-        "purpose": intent.purpose.name(),
-        "reference": intent.reference,
-        "bank_account": intent.bank_account,
-        "credit_account": intent.credit_account,
-        "amount": intent.amount.to_string(),
-        "total": intent.total.to_string(),
-    })
+    json!(Payload::of(intent))
 }
 
 /// Writes down intents whose time is over: for the record, since they count as expired anyway.

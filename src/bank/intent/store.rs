@@ -11,9 +11,17 @@ use pgrx::pg_sys::{INT2OID, INT4OID, INT8OID, JSONBOID, NUMERICOID, TEXTOID, TIM
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
-// The accounts are found by their addresses; one that is missing inserts nothing.
+// The accounts are found by their addresses; one that is missing inserts nothing, nor does a number or an order
+// that a live intent has: the unique indexes of live_intents decide.
 static INSERT: Statement = Statement::new(
-    "INSERT INTO wallet_data.intents
+    "WITH live AS (
+         INSERT INTO wallet_data.live_intents
+             (ledger_id, unique_code, bank_account_id, intent_id, due_at, number, order_reference)
+         SELECT $1, $4, $5, $6, $10, $15, CASE WHEN $3 = 2 THEN $16 END
+         WHERE EXISTS (SELECT FROM wallet_data.accounts a
+                       WHERE a.ledger_id = $1 AND a.address = $7 AND a.stripe = 0)
+         ON CONFLICT DO NOTHING RETURNING intent_id)
+     INSERT INTO wallet_data.intents
          (ledger_id, method_id, purpose_id, unique_code, bank_account_id, intent_id, credit_account_id,
           code_account_id, created_at, expires_at, accepts_until, cooldown, amount, total, number, reference,
           payer_name, description, metadata)
@@ -21,8 +29,7 @@ static INSERT: Statement = Statement::new(
             (SELECT c.account_id FROM wallet_data.accounts c
              WHERE c.ledger_id = $1 AND c.address = $8 AND c.stripe = 0),
             $9, $10, $11, make_interval(secs => $12::double precision / 1000000), $13, $14, $15, $16, $17, $18, $19
-     FROM wallet_data.accounts a WHERE a.ledger_id = $1 AND a.address = $7 AND a.stripe = 0
-     ON CONFLICT DO NOTHING",
+     FROM live JOIN wallet_data.accounts a ON a.ledger_id = $1 AND a.address = $7 AND a.stripe = 0",
     &[
         INT4OID, INT2OID, INT2OID, INT2OID, INT4OID, UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
         TIMESTAMPTZOID, INT8OID, NUMERICOID, NUMERICOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID,
@@ -33,7 +40,7 @@ const COLUMNS: &str =
     "i.intent_id, i.method_id, i.purpose_id, i.state_id, i.bank_account_id, b.address, a.address, c.address,
      a.currency, a.scale, i.amount, i.unique_code, i.total, i.paid_amount, i.number, i.reference, i.payer_name,
      i.proof_reference, i.reason, i.mutation_id, i.transaction_id, i.created_at, i.expires_at, i.accepts_until,
-     i.closed_at, (extract(epoch FROM i.cooldown) * 1000000)::bigint, k.account_number, k.bank, k.holder_name";
+     i.closed_at, (date_part('epoch', i.cooldown) * 1000000)::bigint, k.account_number, k.bank, k.holder_name";
 const JOINS: &str =
     "JOIN wallet_data.bank_accounts k ON k.ledger_id = i.ledger_id AND k.bank_account_id = i.bank_account_id
      JOIN wallet_data.accounts b ON b.ledger_id = k.ledger_id AND b.account_id = k.account_id
@@ -91,7 +98,10 @@ const PAYMENT_COLUMNS: &[Column] = &[
     (c"paid_amount", NUMERICOID),
 ];
 static PAY: Statement = Statement::new(
-    "UPDATE wallet_data.intents i
+    "WITH closed AS (
+         DELETE FROM wallet_data.live_intents l USING wallet_payments p
+         WHERE l.ledger_id = $1 AND l.intent_id = p.intent_id)
+     UPDATE wallet_data.intents i
      SET state_id = 4, closed_at = $2, mutation_id = p.mutation_id, transaction_id = p.transaction_id,
          paid_amount = p.paid_amount
      FROM wallet_payments p
@@ -103,7 +113,17 @@ static PAY: Statement = Statement::new(
 // Also undoes a payment: whatever is not given is cleared. What is over before its time accepts nothing that
 // comes later.
 static SET_STATE: Statement = Statement::new(
-    "UPDATE wallet_data.intents
+    "WITH closed AS (
+         DELETE FROM wallet_data.live_intents WHERE ledger_id = $1 AND intent_id = $2 AND $3 NOT IN (1, 2, 3)),
+     live AS (
+         INSERT INTO wallet_data.live_intents
+             (ledger_id, unique_code, bank_account_id, intent_id, due_at, number, order_reference)
+         SELECT i.ledger_id, i.unique_code, i.bank_account_id, i.intent_id,
+                CASE WHEN $3 <> 2 THEN i.expires_at END, i.number, CASE WHEN i.purpose_id = 2 THEN i.reference END
+         FROM wallet_data.intents i
+         WHERE i.ledger_id = $1 AND i.intent_id = $2 AND $3 IN (1, 2, 3)
+         ON CONFLICT (ledger_id, intent_id) DO UPDATE SET due_at = excluded.due_at)
+     UPDATE wallet_data.intents
      SET state_id = $3, closed_at = $4,
          accepts_until = CASE WHEN $3 = 5 AND $4 < expires_at THEN $4 ELSE accepts_until END,
          proof_reference = coalesce($5, proof_reference), reason = coalesce($6, reason),

@@ -3,7 +3,7 @@
 
 use super::rules::{self, Action, State};
 use super::store::{self, Mutation};
-use super::{lock, paid_payload, pay};
+use super::{events, lock, pay};
 use crate::bank::account::{self as accounts, rules::BankAccount};
 use crate::bank::actions;
 use crate::bank::intent::rules::{self as intent_rules, State as IntentState};
@@ -11,11 +11,9 @@ use crate::bank::intent::store::{Intent, Payment};
 use crate::bank::intent::{self};
 use crate::bank::rules::Direction;
 use crate::error::{Code, LedgerError, Result, invalid};
-use crate::idempotency::rules::Operation;
 use crate::ledger::{self, Ledger};
 use crate::money::{self, Number};
-use crate::posting::Access;
-use crate::posting::batch::{self, Call, OnError, Outcome};
+use crate::posting::batch::post_all;
 use crate::posting::request::Request;
 use crate::spi::Session;
 use crate::{event, reversal};
@@ -69,7 +67,7 @@ pub fn match_by_hand(
         .with("intent_id", intent_id)
         .with("status", state.name()));
     }
-    let transaction_id = post(session, ledger, payments(&mutation, &bank, &intent))?;
+    let transaction_id = post_all(session, ledger, payments(&mutation, &bank, &intent))?;
     let payment = Payment { intent_id, mutation_id, transaction_id, paid_amount: mutation.left };
     pay(session, ledger, &[payment])?;
     mutation.intent_id = Some(intent_id);
@@ -78,7 +76,7 @@ pub fn match_by_hand(
         Matching::ByHand => "match_mutation_by_hand",
         Matching::Verification => "verify_payment",
     };
-    let payload = paid_payload(&intent, mutation_id, transaction_id, mutation.left);
+    let payload = events::paid(&intent, mutation_id, transaction_id, mutation.left);
     event::write(session, ledger, "intent.paid", &intent_id.to_string(), payload);
     settle(session, ledger, mutation, State::Matched, action, reason)
 }
@@ -125,7 +123,7 @@ pub fn assign(
         Direction::Credit => (bank.suspense_account.as_str(), account, kind.unwrap_or("deposit")),
         Direction::Debit => (account, bank.outgoing_account.as_str(), kind.unwrap_or("fee")),
     };
-    let transaction_id = post(session, ledger, vec![whole(&mutation, debit, credit, kind)])?;
+    let transaction_id = post_all(session, ledger, vec![whole(&mutation, debit, credit, kind)])?;
     mutation.assigned_account = Some(account.to_owned());
     mutation.applied_transaction_id = Some(transaction_id);
     settle(session, ledger, mutation, State::Assigned, "assign_mutation", reason)
@@ -140,7 +138,7 @@ pub fn give_back(
 ) -> Result<Mutation> {
     let (mut mutation, bank) = find_for(session, ledger, mutation_id, Action::Return)?;
     let request = whole(&mutation, &bank.suspense_account, &bank.outgoing_account, "return");
-    let transaction_id = post(session, ledger, vec![request])?;
+    let transaction_id = post_all(session, ledger, vec![request])?;
     mutation.applied_transaction_id = Some(transaction_id);
     settle(session, ledger, mutation, State::Returned, "return_mutation", reason)
 }
@@ -190,7 +188,7 @@ pub fn unmatch(session: &Session, ledger: &Ledger, mutation_id: Uuid, reason: &s
     undo(session, ledger, undone, Some(reason))?;
     if mutation.applied_transaction_id.take().is_none() {
         let request = whole(&mutation, &bank.account, &bank.suspense_account, "suspense");
-        mutation.received_transaction_id = Some(post(session, ledger, vec![request])?);
+        mutation.received_transaction_id = Some(post_all(session, ledger, vec![request])?);
     }
     mutation.assigned_account = None;
     if let Some(intent) = &intent {
@@ -231,17 +229,6 @@ fn undo(session: &Session, ledger: &Ledger, transaction: Option<Uuid>, reason: O
     let transaction = transaction
         .ok_or_else(|| LedgerError::new(Code::BooksInconsistent, "a mutation has no posting to take back"))?;
     reversal::reverse_transaction(session, ledger, transaction, reason).map(|_| ())
-}
-
-/// Posts all or nothing and returns the transaction.
-fn post(session: &Session, ledger: &Ledger, requests: Vec<Request>) -> Result<Uuid> {
-    let call =
-        Call { requests, operation: Operation::PostTransfer, on_error: OnError::Raise, access: Access::Lock };
-    match batch::post(session, ledger, call)?.first() {
-        Some(Outcome::Posted(receipt)) => receipt.transaction_id,
-        _ => None,
-    }
-    .ok_or_else(|| LedgerError::new(Code::BooksInconsistent, "a posting has no transaction"))
 }
 
 /// Writes the new state, and who brought it about.

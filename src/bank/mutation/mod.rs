@@ -15,6 +15,7 @@
 //! all of its mutations, always.
 
 pub mod api;
+pub mod events;
 pub mod hand;
 mod post;
 mod recognise;
@@ -24,15 +25,12 @@ pub mod store;
 use crate::bank::account::rules::BankAccount;
 use crate::bank::account::store as accounts;
 use crate::bank::intent::store::{self as intents, Intent, Payment, Wanted};
-use crate::bank::intent::{self};
 use crate::error::{Code, LedgerError, Result};
 use crate::event;
 use crate::ledger::{self, Ledger};
 use crate::spi::Session;
 use recognise::Recognised;
 use rules::{Candidate, Decision, State};
-use rust_decimal::Decimal;
-use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use store::arrivals::{Arrival, New};
 use uuid::Uuid;
@@ -123,6 +121,7 @@ pub fn take(
     for (place, recognised) in recognise::all(session, ledger, arrivals)?.into_iter().enumerate() {
         match recognised {
             Recognised::Before(before) => taken[place] = Some(before),
+            Recognised::Again => {}
             Recognised::New { id, original_id } => drafts.push(Draft {
                 arrival: &arrivals[place],
                 id,
@@ -247,8 +246,8 @@ fn write(
         store::arrivals::insert(session, ledger.id, &new, now);
     }
     pay(session, ledger, &payments)?;
-    let events: Vec<(&str, String, Value)> =
-        drafts.iter().filter_map(|draft| told_to_others(draft, banks)).collect();
+    let events: Vec<(&str, String, events::Payload)> =
+        drafts.iter().filter_map(|draft| events::of(draft, banks)).collect();
     event::write_many(session, ledger, events);
     Ok(())
 }
@@ -286,33 +285,4 @@ fn told(draft: &Draft) -> Taken {
         transaction_id: Some(transaction_id),
         reasons: reasons(&draft.decision).into_iter().map(str::to_owned).collect(),
     }
-}
-
-/// The event of a new mutation; debits have none.
-fn told_to_others<'a>(draft: &Draft, banks: &HashMap<i32, BankAccount>) -> Option<(&'a str, String, Value)> {
-    let transaction_id = draft.transaction_id?;
-    if let Some(intent) = &draft.intent {
-        let payload = paid_payload(intent, draft.id, transaction_id, draft.arrival.amount);
-        return Some(("intent.paid", intent.id.to_string(), payload));
-    }
-    if draft.decision == Decision::Ignored {
-        return None;
-    }
-    let payload = json!({
-        "mutation_id": draft.id.to_string(),
-        "bank_account": banks.get(&draft.arrival.bank_account_id).map(|bank| &bank.account),
-        "amount": draft.arrival.amount.to_string(),
-        "status": draft.decision.state().name(),
-        "reasons": reasons(&draft.decision),
-    });
-    Some(("mutation.unmatched", draft.id.to_string(), payload))
-}
-
-/// What the event of a payment says.
-pub fn paid_payload(intent: &Intent, mutation_id: Uuid, transaction_id: Uuid, paid: Decimal) -> Value {
-    let mut payload = intent::payload(intent);
-    payload["mutation_id"] = json!(mutation_id.to_string());
-    payload["transaction_id"] = json!(transaction_id.to_string());
-    payload["paid_amount"] = json!(paid.to_string());
-    payload
 }

@@ -15,8 +15,10 @@ use uuid::Uuid;
 
 /// What a movement turned out to be.
 pub enum Recognised {
-    /// Stored before, or to be settled like an earlier line of this call.
+    /// Stored before this call.
     Before(Taken),
+    /// Has the id of an earlier line of this call, and was not known before it.
+    Again,
     /// To be stored under this id; `original_id` is what it seems to repeat.
     New { id: Uuid, original_id: Option<Uuid> },
 }
@@ -24,8 +26,8 @@ pub enum Recognised {
 /// What makes two movements of one source look the same.
 type Content<'a> = (i32, Direction, Decimal, When, &'a str);
 
-/// Recognises every movement, in order. Lines that repeat the id of an earlier line of the call come
-/// back as rejected for the moment; [`settle_repeats`] gives them that line's outcome.
+/// Recognises every movement, in order. [`settle_repeats`] gives those that come [`Recognised::Again`]
+/// their earlier line's outcome.
 pub fn all(session: &Session, ledger: &Ledger, arrivals: &[Arrival]) -> Result<Vec<Recognised>> {
     let everything: Vec<&Arrival> = arrivals.iter().collect();
     let mut known: HashMap<usize, Known> = arrivals::known(session, ledger.id, &everything)
@@ -47,7 +49,7 @@ pub fn all(session: &Session, ledger: &Ledger, arrivals: &[Arrival]) -> Result<V
             continue;
         }
         if repeats.contains_key(&arrival.line) {
-            recognised.push(Recognised::Before(Taken::rejected("repeated")));
+            recognised.push(Recognised::Again);
             continue;
         }
         let found = asked_for.get(&kind_of(arrival)).and_then(|line| similar.get(line));
@@ -165,7 +167,7 @@ fn sighted(session: &Session, ledger: &Ledger, mutation_id: Uuid) -> Taken {
 }
 
 /// Puts the outcomes of new movements in their places, and gives lines that repeat one of them a
-/// duplicate's.
+/// duplicate's. What was stored before the call has its own, whatever else the call says under its id.
 pub fn settle_repeats(
     arrivals: &[Arrival],
     mut taken: Vec<Option<Taken>>,
@@ -180,6 +182,9 @@ pub fn settle_repeats(
     let places: HashMap<usize, usize> =
         arrivals.iter().enumerate().map(|(place, arrival)| (arrival.line, place)).collect();
     for (place, arrival) in arrivals.iter().enumerate() {
+        if taken[place].is_some() {
+            continue;
+        }
         let Some(first) = repeats.get(&arrival.line).and_then(|line| places.get(line)) else { continue };
         let original = &arrivals[*first];
         if original.amount != arrival.amount || original.direction != arrival.direction {
@@ -187,7 +192,8 @@ pub fn settle_repeats(
             continue;
         }
         if let Some(outcome) = taken[*first].clone() {
-            if outcome.outcome == Outcome::Rejected {
+            // Seen by another source before: it has said already as what.
+            if matches!(outcome.outcome, Outcome::Rejected | Outcome::Duplicate) {
                 taken[place] = Some(outcome);
                 continue;
             }

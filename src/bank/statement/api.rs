@@ -35,7 +35,7 @@ impl Composite for StatementImport {
             import.closing_balance.into(),
             import.from_day.into(),
             import.until_day.into(),
-            Argument::json(&import.lines),
+            (&import.lines).into(),
             import.replayed.into(),
         ]
     }

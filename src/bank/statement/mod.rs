@@ -13,13 +13,14 @@ pub mod store;
 use crate::bank::account::rules::BankAccount;
 use crate::bank::mutation::rules::SOURCE_STATEMENT;
 use crate::bank::rules::{Item, Line};
-use crate::bank::webhook::Counts;
+use crate::bank::webhook::answer::{self, Counts};
 use crate::bank::webhook::intake::{self, From, LineOutcome};
 use crate::error::{Code, LedgerError, Result};
 use crate::event;
 use crate::ledger::{self, Ledger};
 use crate::money;
 use crate::spi::Session;
+use crate::spi::jsonb::Document;
 use rules::order::is_newest_first;
 use rules::{Balance, Format, Statement};
 use rust_decimal::Decimal;
@@ -39,7 +40,7 @@ pub struct Import {
     /// The day of the closing balance, where there is one.
     pub until_day: Option<i32>,
     /// One outcome per line, in JSON.
-    pub lines: Value,
+    pub lines: Document,
     pub replayed: bool,
 }
 
@@ -63,15 +64,14 @@ pub fn import(
     let opening_balance = balance(bank, statement.opening, "opening")?;
     let closing_balance = balance(bank, statement.closing, "closing")?;
     let outcomes = process(session, ledger, bank, format, statement.lines)?;
-    let lines = Value::Array(outcomes.iter().map(LineOutcome::to_json).collect());
     let import = Import {
         id,
-        counts: Counts::of(&lines),
+        counts: Counts::of(&outcomes),
         opening_balance,
         closing_balance,
         from_day: statement.from_day.or(statement.opening.map(|balance| balance.day)),
         until_day: statement.closing.map(|balance| balance.day).or(statement.until_day),
-        lines,
+        lines: answer::told(&outcomes),
         replayed: false,
     };
     finish(session, ledger, bank, &import);
@@ -85,9 +85,12 @@ fn repeat(session: &Session, ledger: &Ledger, bank: &BankAccount, digest: &[u8])
         return Err(LedgerError::new(Code::TryAgain, "the same statement is being imported")
             .with("cause", "statement"));
     };
+    let told: Value = serde_json::from_str(&finished.lines.to_text()).map_err(|_| {
+        LedgerError::new(Code::BooksInconsistent, "the stored answer of a statement is unreadable")
+    })?;
     Ok(Import {
         id,
-        counts: Counts::of(&finished.lines),
+        counts: Counts::of_stored(&told),
         opening_balance: finished.opening_balance,
         closing_balance: finished.closing_balance,
         from_day: finished.from_day,

@@ -1,9 +1,9 @@
 //! SQL of imported statements.
 
+use crate::spi::jsonb::Document;
 use crate::spi::{Argument, Session, Statement};
 use pgrx::pg_sys::{BYTEAOID, DATEOID, INT4OID, JSONBOID, NUMERICOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use rust_decimal::Decimal;
-use serde_json::Value;
 use uuid::Uuid;
 
 // The unique digest decides: the same content again inserts nothing. A session that brings it at the same
@@ -45,7 +45,7 @@ pub struct Finished {
     pub from_day: Option<i32>,
     pub until_day: Option<i32>,
     /// The outcomes of the lines.
-    pub lines: Value,
+    pub lines: Document,
 }
 
 /// False where the content was imported before.
@@ -70,7 +70,7 @@ pub fn finish(session: &Session, ledger_id: i32, id: Uuid, finished: &Finished, 
         finished.until_day.into(),
         finished.opening_balance.into(),
         finished.closing_balance.into(),
-        Argument::json(&finished.lines),
+        (&finished.lines).into(),
         now.into(),
     ];
     session.run(&FINISH, &arguments);
@@ -85,7 +85,7 @@ pub fn by_digest(
 ) -> Option<(Uuid, Option<Finished>)> {
     let rows = session.run(&BY_DIGEST, &[ledger_id.into(), bank_account_id.into(), Argument::bytes(digest)]);
     let row = rows.first()?;
-    let finished = row.json(5).map(|lines| Finished {
+    let finished = row.document(5).map(|lines| Finished {
         opening_balance: row.decimal(3),
         closing_balance: row.decimal(4),
         from_day: row.get(1),

@@ -1,9 +1,10 @@
 //! SQL face of webhooks, and of a single mutation that a backend has verified on its own.
 
+use super::answer::Answer;
 use super::intake::{self, From, LineOutcome};
 use super::refusal::{not_understood, rejected};
 use super::rules::{Headers, Provider, Verdict};
-use super::{Answer, Delivery, receive, reprocess, set_secret, verify};
+use super::{Delivery, receive, reprocess, set_secret, verify};
 use crate::error::{Code, LedgerError, Result, missing};
 use crate::ledger;
 use crate::report;
@@ -37,7 +38,7 @@ impl Composite for WebhookAnswer {
             counts.duplicate.into(),
             counts.ignored.into(),
             counts.rejected.into(),
-            Argument::json(&answer.lines),
+            (&answer.lines).into(),
             answer.replayed.into(),
         ]
     }

@@ -12,9 +12,7 @@ use crate::error::{Code, LedgerError, Result};
 use crate::ledger::Ledger;
 use crate::money;
 use crate::spi::Session;
-use crate::time;
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
@@ -70,24 +68,6 @@ impl LineOutcome {
 
     pub fn is_rejected(&self) -> bool {
         self.outcome == Outcome::Rejected.name()
-    }
-
-    /// The line in the answer's JSON. Amounts are strings: JavaScript would round numbers.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "line": self.line,
-            "outcome": self.outcome,
-            "reasons": self.reasons,
-            "message": self.message,
-            "provider_mutation_id": self.provider_mutation_id,
-            "bank_account": self.bank_account,
-            "direction": self.direction,
-            "amount": self.amount.map(|amount| amount.to_string()),
-            "occurred_at": self.occurred_at.map(time::to_text),
-            "mutation_id": self.mutation_id.map(|id| id.to_string()),
-            "intent_id": self.intent_id.map(|id| id.to_string()),
-            "transaction_id": self.transaction_id.map(|id| id.to_string()),
-        })
     }
 }
 

@@ -10,6 +10,7 @@
 //!
 //! Statements: 4 besides the engine's (secrets, webhook, answer, bad lines).
 
+pub mod answer;
 pub mod api;
 pub mod intake;
 pub mod refusal;
@@ -21,62 +22,19 @@ use crate::event;
 use crate::ledger::{self, Ledger};
 use crate::spi::Session;
 use crate::time;
-use intake::{From, LineOutcome};
+use answer::Answer;
+use intake::From;
 use rules::snap::{Service, SnapCase, snap_code};
 use rules::{BODY_BYTES_MAX, BadBody, Headers, Provider, Verdict};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
-use store::{BadLine, NewSecret, NewWebhook};
+use store::{NewSecret, NewWebhook, Stored};
 use uuid::Uuid;
 
 /// Bounds of a secret, in bytes: what providers give out has at least eight.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 6..=1024;
 /// Longest time that the secret before may go on verifying.
 const KEEP_PREVIOUS_MICROS_MAX: i64 = 90 * 24 * 3_600_000_000;
-
-/// What a webhook came to.
-pub struct Answer {
-    pub webhook_id: Option<Uuid>,
-    pub outcome: &'static str,
-    pub http_status: i32,
-    pub response_code: Option<String>,
-    pub reason: Option<String>,
-    /// The lines of the answer's JSON.
-    pub lines: Value,
-    pub counts: Counts,
-    pub replayed: bool,
-}
-
-/// How many lines came to what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub lines: i32,
-    pub matched: i32,
-    pub suspense: i32,
-    pub review: i32,
-    pub duplicate: i32,
-    pub ignored: i32,
-    pub rejected: i32,
-}
-
-impl Counts {
-    /// Counts the outcomes of the answer's lines.
-    pub fn of(lines: &Value) -> Self {
-        let mut counts = Self::default();
-        for line in lines.as_array().into_iter().flatten() {
-            counts.lines += 1;
-            match line["outcome"].as_str().unwrap_or_default() {
-                "matched" => counts.matched += 1,
-                "suspense" => counts.suspense += 1,
-                "review" => counts.review += 1,
-                "duplicate" => counts.duplicate += 1,
-                "rejected" => counts.rejected += 1,
-                _ => counts.ignored += 1,
-            }
-        }
-        counts
-    }
-}
 
 /// Whether a webhook is its provider's.
 pub fn verify(
@@ -139,8 +97,8 @@ pub fn receive(session: &Session, ledger: &Ledger, delivery: &Delivery) -> Resul
             return Ok(refuse(session, ledger, delivery, &digest, reason, SnapCase::Unauthorized, 401));
         }
     }
-    let parsed = rules::parse(delivery.provider, &delivery.headers, delivery.body);
-    if let Err(BadBody { reason: reason @ "too_many_lines", .. }) = &parsed {
+    let read = rules::read(delivery.provider, &delivery.headers, delivery.body);
+    if let Err(BadBody { reason: reason @ "too_many_lines", .. }) = &read.lines {
         return Ok(refuse(session, ledger, delivery, &digest, reason, SnapCase::BadRequest, 413));
     }
     let now = ledger::now();
@@ -159,18 +117,18 @@ pub fn receive(session: &Session, ledger: &Ledger, delivery: &Delivery) -> Resul
         digest: &digest,
         external_id,
         external_on: external_id.map(|_| crate::bank::rules::when::When::at(now).day),
-        body: &rules::redacted(delivery.provider, delivery.body),
+        body: read.redacted,
     };
-    if !store::insert(session, ledger.id, &new, now) {
+    if !store::insert(session, ledger.id, new, now) {
         return repeat(session, ledger, delivery, &digest);
     }
-    let answer = match parsed {
+    let answer = match read.lines {
         Ok(lines) => {
             let from = From::Provider(delivery.provider);
             let outcomes = intake::process(session, ledger, &from, &lines, delivery.confirmed)?;
-            processed(delivery, id, &outcomes)
+            Answer::processed(delivery, id, &outcomes)
         }
-        Err(bad) => not_understood(delivery, id, &bad),
+        Err(bad) => Answer::not_understood(delivery, id, &bad),
     };
     finish(session, ledger, id, &answer);
     Ok(answer)
@@ -179,9 +137,11 @@ pub fn receive(session: &Session, ledger: &Ledger, delivery: &Delivery) -> Resul
 /// The same body again, or another body under an external id of the day.
 fn repeat(session: &Session, ledger: &Ledger, delivery: &Delivery, digest: &[u8]) -> Result<Answer> {
     match store::by_digest(session, ledger.id, delivery.provider as i16, digest) {
-        Some((id, Some(answer))) => from_stored(id, &answer),
-        Some((_, None)) => Err(LedgerError::new(Code::TryAgain, "the same webhook is being worked through")
-            .with("cause", "webhook")),
+        Some(Stored { id, answer: Some((head, lines)) }) => Answer::stored(id, &head, lines),
+        Some(Stored { answer: None, .. }) => {
+            Err(LedgerError::new(Code::TryAgain, "the same webhook is being worked through")
+                .with("cause", "webhook"))
+        }
         None => {
             let case = SnapCase::ExternalIdReused;
             Ok(refuse(session, ledger, delivery, digest, "external_id_reused", case, 409))
@@ -201,116 +161,18 @@ fn refuse(
 ) -> Answer {
     let provider_id = delivery.provider as i16;
     store::refuse(session, ledger.id, provider_id, delivery.body.len(), digest, reason, ledger::now());
-    let (http_status, response_code) = delivery.status(case, http_status);
-    Answer {
-        webhook_id: None,
-        outcome: "refused",
-        http_status,
-        response_code,
-        reason: Some(reason.to_owned()),
-        lines: json!([]),
-        counts: Counts::default(),
-        replayed: false,
-    }
-}
-
-fn processed(delivery: &Delivery, id: Uuid, outcomes: &[LineOutcome]) -> Answer {
-    let lines = Value::Array(outcomes.iter().map(LineOutcome::to_json).collect());
-    let case = outcomes.first().map_or(SnapCase::Success, |outcome| outcome.case);
-    let (http_status, response_code) = delivery.status(case, 200);
-    let counts = Counts::of(&lines);
-    Answer {
-        webhook_id: Some(id),
-        outcome: "processed",
-        http_status,
-        response_code,
-        reason: None,
-        lines,
-        counts,
-        replayed: false,
-    }
-}
-
-/// Genuine, and not what the provider sends: kept as it came, as line 0. Sending it again would not help.
-fn not_understood(delivery: &Delivery, id: Uuid, bad: &BadBody) -> Answer {
-    let (http_status, response_code) = delivery.status(SnapCase::BadRequest, 200);
-    let line = json!({ "line": 0, "outcome": "rejected", "reasons": [bad.reason], "message": bad.message });
-    let lines = json!([line]);
-    Answer {
-        webhook_id: Some(id),
-        outcome: "not_understood",
-        http_status,
-        response_code,
-        reason: Some(bad.reason.to_owned()),
-        counts: Counts::of(&lines),
-        lines,
-        replayed: false,
-    }
+    Answer::refused(delivery, reason, case, http_status)
 }
 
 /// Stores the answer and the lines that were not understood, and tells of the latter.
 fn finish(session: &Session, ledger: &Ledger, id: Uuid, answer: &Answer) {
-    store::set_answer(session, ledger.id, id, &to_stored(answer), answer.counts.lines);
-    let bad = bad_lines(&answer.lines);
-    store::insert_lines(session, ledger.id, id, &bad);
+    store::set_answer(session, ledger.id, id, &answer.head(), &answer.lines, answer.counts.lines);
+    let bad = &answer.bad_lines;
+    store::insert_lines(session, ledger.id, id, bad);
     if !bad.is_empty() {
         let payload = json!({ "webhook_id": id.to_string(), "rejected_count": bad.len() });
         event::write(session, ledger, "webhook.lines_rejected", &id.to_string(), payload);
     }
-}
-
-fn bad_lines(lines: &Value) -> Vec<BadLine> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let rejected = |line: &&Value| line["outcome"] == "rejected";
-    lines
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(rejected)
-        .map(|line| BadLine {
-            line: line["line"].as_i64().and_then(|line| i32::try_from(line).ok()).unwrap_or_default(),
-            reason: text(&line["reasons"][0]),
-            message: text(&line["message"]),
-        })
-        .collect()
-}
-
-fn to_stored(answer: &Answer) -> Value {
-    json!({
-        "outcome": answer.outcome,
-        "http_status": answer.http_status,
-        "response_code": answer.response_code,
-        "reason": answer.reason,
-        "lines": answer.lines,
-    })
-}
-
-fn from_stored(id: Uuid, stored: &Value) -> Result<Answer> {
-    let text = |name: &str| stored[name].as_str().map(str::to_owned);
-    let outcome = match stored["outcome"].as_str() {
-        Some("processed") => "processed",
-        Some("not_understood") => "not_understood",
-        _ => {
-            return Err(LedgerError::new(
-                Code::BooksInconsistent,
-                "the stored answer of a webhook is unreadable",
-            ));
-        }
-    };
-    let lines = stored["lines"].clone();
-    Ok(Answer {
-        webhook_id: Some(id),
-        outcome,
-        http_status: stored["http_status"]
-            .as_i64()
-            .and_then(|status| i32::try_from(status).ok())
-            .unwrap_or(200),
-        response_code: text("response_code"),
-        reason: text("reason"),
-        counts: Counts::of(&lines),
-        lines,
-        replayed: true,
-    })
 }
 
 /// Works through a stored webhook again. What was taken in before is a duplicate; what was rejected may
@@ -325,11 +187,12 @@ pub fn reprocess(session: &Session, ledger: &Ledger, id: Uuid) -> Result<Answer>
     let answer = match rules::parse(provider, &delivery.headers, &body) {
         Ok(lines) => {
             let from = From::Provider(provider);
-            processed(&delivery, id, &intake::process(session, ledger, &from, &lines, confirmed)?)
+            let outcomes = intake::process(session, ledger, &from, &lines, confirmed)?;
+            Answer::processed(&delivery, id, &outcomes)
         }
-        Err(bad) => not_understood(&delivery, id, &bad),
+        Err(bad) => Answer::not_understood(&delivery, id, &bad),
     };
-    store::solve_lines(session, ledger.id, id, &bad_lines(&answer.lines), ledger::now());
+    store::solve_lines(session, ledger.id, id, &answer.bad_lines, ledger::now());
     Ok(answer)
 }
 

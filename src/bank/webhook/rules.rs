@@ -12,12 +12,11 @@ pub mod snap;
 mod xendit;
 
 pub use headers::Headers;
-pub use redact::redacted;
 pub use signature::{Verdict, verify};
 
 use crate::bank::rules::Line;
 use crate::error::{LedgerError, Result, invalid};
-use json::Source;
+use json::{Json, Source};
 
 /// What is larger is refused unread.
 pub const BODY_BYTES_MAX: usize = 1_048_576;
@@ -85,17 +84,46 @@ impl BadBody {
     }
 }
 
+/// A body that was read.
+pub struct Read {
+    pub lines: std::result::Result<Vec<Line>, BadBody>,
+    /// What of it may be stored, as JSON.
+    pub redacted: String,
+}
+
+/// Reads a body once: what it reports, and what of it may be stored.
+pub fn read(provider: Provider, headers: &Headers, body: &str) -> Read {
+    let refused = |bad| Read { lines: Err(bad), redacted: redact::scrubbed_text(provider, body) };
+    let source = match source(body) {
+        Ok(source) => source,
+        Err(bad) => return refused(bad),
+    };
+    match source.parse() {
+        Ok(root) => {
+            Read { lines: lines(provider, headers, &root), redacted: redact::redacted(provider, &root) }
+        }
+        Err(error) => refused(not_json(&error)),
+    }
+}
+
 /// What a body reports, line by line. A line that is not understood stands in its place as a bad one.
 pub fn parse(provider: Provider, headers: &Headers, body: &str) -> std::result::Result<Vec<Line>, BadBody> {
     let source = source(body)?;
-    let root =
-        source.parse().map_err(|error| BadBody::new("not_json", format!("the body is not JSON: {error}")))?;
+    let root = source.parse().map_err(|error| not_json(&error))?;
+    lines(provider, headers, &root)
+}
+
+fn lines(provider: Provider, headers: &Headers, root: &Json) -> std::result::Result<Vec<Line>, BadBody> {
     match provider {
-        Provider::Moota => moota::lines(&root),
-        Provider::Midtrans => midtrans::line(&root, headers).map(|line| vec![line]),
-        Provider::Xendit => xendit::line(&root).map(|line| vec![line]),
-        Provider::SnapBri => snap::line(&root, headers).map(|line| vec![line]),
+        Provider::Moota => moota::lines(root),
+        Provider::Midtrans => midtrans::line(root, headers).map(|line| vec![line]),
+        Provider::Xendit => xendit::line(root).map(|line| vec![line]),
+        Provider::SnapBri => snap::line(root, headers).map(|line| vec![line]),
     }
+}
+
+fn not_json(error: &serde_json::Error) -> BadBody {
+    BadBody::new("not_json", format!("the body is not JSON: {error}"))
 }
 
 /// A body that is neither too large to be read nor empty.

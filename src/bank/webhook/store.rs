@@ -1,6 +1,8 @@
 //! SQL of webhooks: their secrets, the stored bodies and answers, the lines that were not understood.
 
 use crate::spi::batch::{Batch, Column};
+use crate::spi::jsonb::Document;
+use crate::spi::settings::with_fast_compression;
 use crate::spi::{Argument, Session, Statement};
 use pgrx::pg_sys::{
     BOOLOID, BYTEAOID, DATEOID, INT2OID, INT4OID, JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID,
@@ -47,7 +49,7 @@ static INSERT: Statement = Statement::new(
 );
 
 static BY_DIGEST: Statement = Statement::new(
-    "SELECT webhook_id, answer FROM wallet_data.webhooks
+    "SELECT webhook_id, answer, lines FROM wallet_data.webhooks
      WHERE ledger_id = $1 AND provider_id = $2 AND body_digest = $3",
     &[INT4OID, INT2OID, BYTEAOID],
 );
@@ -59,8 +61,9 @@ static BY_ID: Statement = Statement::new(
 );
 
 static SET_ANSWER: Statement = Statement::new(
-    "UPDATE wallet_data.webhooks SET answer = $3, line_count = $4 WHERE ledger_id = $1 AND webhook_id = $2",
-    &[INT4OID, UUIDOID, JSONBOID, INT4OID],
+    "UPDATE wallet_data.webhooks SET answer = $3, lines = $4, line_count = $5
+     WHERE ledger_id = $1 AND webhook_id = $2",
+    &[INT4OID, UUIDOID, JSONBOID, JSONBOID, INT4OID],
 );
 
 const LINE_COLUMNS: &[Column] = &[(c"line", INT4OID), (c"reason", TEXTOID), (c"message", TEXTOID)];
@@ -132,11 +135,12 @@ pub struct NewWebhook<'a> {
     pub external_id: Option<&'a str>,
     /// Days since 2000-01-01.
     pub external_on: Option<i32>,
-    pub body: &'a Value,
+    /// JSON text.
+    pub body: String,
 }
 
 /// False where the same body, or another one under its external id, is there.
-pub fn insert(session: &Session, ledger_id: i32, new: &NewWebhook, now: i64) -> bool {
+pub fn insert(session: &Session, ledger_id: i32, new: NewWebhook, now: i64) -> bool {
     let arguments = [
         ledger_id.into(),
         new.id.into(),
@@ -147,20 +151,21 @@ pub fn insert(session: &Session, ledger_id: i32, new: &NewWebhook, now: i64) -> 
         Argument::bytes(new.digest),
         new.external_id.into(),
         new.external_on.into(),
-        Argument::json(new.body),
+        Argument::json_text(new.body),
     ];
-    session.run(&INSERT, &arguments).count() == 1
+    with_fast_compression(|| session.run(&INSERT, &arguments).count() == 1)
 }
 
-/// The webhook with this body, and the answer that it got.
-pub fn by_digest(
-    session: &Session,
-    ledger_id: i32,
-    provider_id: i16,
-    digest: &[u8],
-) -> Option<(Uuid, Option<Value>)> {
+/// A stored webhook, and what it got for an answer: its head and its lines.
+pub struct Stored {
+    pub id: Uuid,
+    pub answer: Option<(Value, Document)>,
+}
+
+/// The webhook with this body.
+pub fn by_digest(session: &Session, ledger_id: i32, provider_id: i16, digest: &[u8]) -> Option<Stored> {
     let rows = session.run(&BY_DIGEST, &[ledger_id.into(), provider_id.into(), Argument::bytes(digest)]);
-    rows.first().map(|row| (row.need_id(0), row.json(1)))
+    rows.first().map(|row| Stored { id: row.need_id(0), answer: row.json(1).zip(row.document(2)) })
 }
 
 /// Provider, whether it was confirmed, and the stored body as text; locks the row.
@@ -169,8 +174,16 @@ pub fn lock(session: &Session, ledger_id: i32, id: Uuid) -> Option<(i16, bool, S
     rows.first().map(|row| (row.need(0), row.need(1), row.need(2)))
 }
 
-pub fn set_answer(session: &Session, ledger_id: i32, id: Uuid, answer: &Value, line_count: i32) {
-    session.run(&SET_ANSWER, &[ledger_id.into(), id.into(), Argument::json(answer), line_count.into()]);
+pub fn set_answer(
+    session: &Session,
+    ledger_id: i32,
+    id: Uuid,
+    head: &Value,
+    lines: &Document,
+    line_count: i32,
+) {
+    let arguments = [ledger_id.into(), id.into(), Argument::json(head), lines.into(), line_count.into()];
+    with_fast_compression(|| session.run(&SET_ANSWER, &arguments));
 }
 
 /// A line that was stored as bad.

@@ -5,6 +5,7 @@ use super::{add_note, open, resolve};
 use crate::error::{LedgerError, Result, invalid, missing};
 use crate::label::label;
 use crate::ledger::{self, Ledger};
+use crate::posting::request::is_scalar;
 use crate::report;
 use crate::spi::face::{Composite, JsonIn, NumericIn, composite_result};
 use crate::spi::{Argument, Session};
@@ -153,11 +154,14 @@ fn words<'a>(text: Option<&'a str>, name: &str, bytes_max: usize) -> Result<&'a 
 }
 
 fn check_evidence(evidence: Option<&JsonIn>) -> Result<()> {
-    let too_large = |evidence: &JsonIn| evidence.0.as_bytes().len() > EVIDENCE_BYTES_MAX;
-    match evidence.is_some_and(too_large) {
-        true => Err(invalid("evidence", "have at most 65536 bytes")),
-        false => Ok(()),
+    let Some(bytes) = evidence.map(|evidence| evidence.0.as_bytes()) else { return Ok(()) };
+    if bytes.len() > EVIDENCE_BYTES_MAX {
+        return Err(invalid("evidence", "have at most 65536 bytes"));
     }
+    if is_scalar(bytes) {
+        return Err(invalid("evidence", "be a JSON object or array"));
+    }
+    Ok(())
 }
 
 fn id(id: Option<pgrx::Uuid>, name: &str) -> std::result::Result<Uuid, LedgerError> {

@@ -97,6 +97,18 @@ pub static INTENTS: Statement = Statement::new(
            AND (i.state_id IN (1, 3) AND i.expires_at > statement_timestamp() OR i.state_id = 2)
          GROUP BY i.bank_account_id, i.total HAVING count(*) > 1
          UNION ALL
+         SELECT 'live_intent_differs', coalesce(i.intent_id, l.intent_id)::text,
+                concat_ws(' ', l.unique_code, l.number, l.order_reference),
+                concat_ws(' ', i.unique_code, i.number, i.order_reference),
+                jsonb_build_object('is_live', i.intent_id IS NOT NULL, 'is_held', l.intent_id IS NOT NULL)
+         FROM (SELECT ledger_id, intent_id, bank_account_id, unique_code, number,
+                      CASE WHEN purpose_id = 2 THEN reference END AS order_reference
+               FROM wallet_data.intents WHERE ledger_id = $1 AND state_id IN (1, 2, 3)) i
+         FULL JOIN (SELECT * FROM wallet_data.live_intents WHERE ledger_id = $1) l
+           ON l.ledger_id = i.ledger_id AND l.intent_id = i.intent_id
+         WHERE (l.bank_account_id, l.unique_code, l.number::text, l.order_reference)
+               IS DISTINCT FROM (i.bank_account_id, i.unique_code, i.number::text, i.order_reference)
+         UNION ALL
          SELECT 'gateway_payment_mismatch', g.payment_id, (g.credited - g.reversed)::text, coalesce(s.net, 0)::text,
                 jsonb_build_object('number', g.number, 'mutation_id', g.mutation_id)
          FROM wallet_data.gateway_payments g

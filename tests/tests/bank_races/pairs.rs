@@ -141,7 +141,9 @@ impl Races {
             Stage::Over => {
                 let sql = format!(
                     "UPDATE wallet_data.intents SET expires_at = now() - interval '1 second',
-                            accepts_until = now() + interval '1 hour' WHERE intent_id = '{id}'"
+                            accepts_until = now() + interval '1 hour' WHERE intent_id = '{id}';
+                     UPDATE wallet_data.live_intents SET due_at = now() - interval '1 second'
+                     WHERE intent_id = '{id}' AND due_at IS NOT NULL"
                 );
                 execute(&self.root, &sql).await;
             }

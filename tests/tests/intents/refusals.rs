@@ -144,7 +144,7 @@ async fn intents_are_written_by_functions_only() {
     for sql in [cancel.as_str(), "SELECT wallet_ledger.expire_intents()"] {
         assert_eq!(sql_error(&try_lines(&auditor, sql).await.unwrap_err()).sqlstate, "42501");
     }
-    for table in ["intents", "intent_codes", "mutations", "payment_actions"] {
+    for table in ["intents", "live_intents", "intent_codes", "mutations", "payment_actions"] {
         for sql in [
             format!("DELETE FROM wallet_data.{table}"),
             format!("UPDATE wallet_data.{table} SET ledger_id = 1"),

@@ -50,6 +50,14 @@ async fn the_same_id_is_the_same_movement() {
     assert_bank_sound(&client).await;
 }
 
+/// A line of a webhook's answer: `line outcome reason reason …`
+fn in_short(line: &Value) -> String {
+    let reasons: Vec<&str> = line["reasons"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    format!("{} {} {}", line["line"], line["outcome"].as_str().unwrap(), reasons.join(" "))
+        .trim_end()
+        .to_owned()
+}
+
 #[tokio::test]
 async fn lines_of_one_call_count_once_too() {
     let (_db, client) = bank_books("batch").await;
@@ -74,19 +82,7 @@ async fn lines_of_one_call_count_once_too() {
         ),
     ];
     let answer = deliver(&client, &batch).await;
-    let outcomes: Vec<String> = answer
-        .json("lines")
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|line| {
-            let reasons: Vec<&str> =
-                line["reasons"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-            format!("{} {} {}", line["line"], line["outcome"].as_str().unwrap(), reasons.join(" "))
-                .trim_end()
-                .to_owned()
-        })
-        .collect();
+    let outcomes: Vec<String> = answer.json("lines").as_array().unwrap().iter().map(in_short).collect();
     assert_eq!(
         outcomes,
         [
@@ -102,6 +98,11 @@ async fn lines_of_one_call_count_once_too() {
             "10 suspense",
         ]
     );
+    // What is stored is what decides about its id, not what else the call says under it.
+    let answer =
+        deliver(&client, &[with(&first, json!({"amount": "1"})), first.clone(), first.clone()]).await;
+    let told: Vec<String> = answer.json("lines").as_array().unwrap().iter().map(in_short).collect();
+    assert_eq!(told, ["1 rejected conflicting_duplicate", "2 duplicate matched", "3 duplicate matched"]);
     assert_eq!(mutation_now(&client, "b").await["original_id"], mutation_now(&client, "a").await["id"]);
     assert_eq!(mutation_now(&client, "e").await["original_id"], mutation_now(&client, "d").await["id"]);
     assert_eq!(balance(&client, "wallets:u").await, dec!(50000));

@@ -102,6 +102,17 @@ async fn every_reason_has_its_score() {
             );
         }
     }
+    // Nor does a name that an intent made long after has, were it of the same total.
+    let line = make(211_000).await;
+    let early = json!({"date": wib(-3 * 3600), "description": "BUDI SANTOSO 211000"});
+    let outcome = match_line(&client, &with(&credit("early", &line["total"]), early)).await;
+    assert_eq!((told(&outcome).as_str(), suggested(&client, "early").await.len()), ("suspense", 0));
+    // The code alone finds whom it can still pay, whether or not expire_intents() has run.
+    let over = "UPDATE wallet_data.intents SET expires_at = now() - interval '1 second' WHERE intent_id";
+    db::execute(&superuser, &format!("{over} = '{}'", &line["id"])).await;
+    match_line(&client, &credit("code of one over", &line["unique_code"])).await;
+    let found = suggested(&client, "code of one over").await;
+    assert!(found.iter().all(|(id, _)| *id != line["id"]), "{found:?}");
     // Together they are more, and never more than 99.
     let line = make(220_000).await;
     for (id, amount, words, expected) in [

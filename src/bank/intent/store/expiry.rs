@@ -1,17 +1,20 @@
 //! SQL of intents whose time is over, and of live ones that are in a new one's way.
 
 use crate::spi::{Row, Session, Statement};
-use pgrx::pg_sys::{BOOLOID, INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
+use pgrx::pg_sys::{INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 // Materialized: a join that ran the subquery again would skip what the first run has locked, and the bound
-// would be none.
+// would be none. The intent's own row is what is locked: whoever closes it takes its live row away under that.
 static EXPIRE: Statement = Statement::new(
     "WITH due AS MATERIALIZED (
-         SELECT intent_id FROM wallet_data.intents
-         WHERE ledger_id = $1 AND state_id IN (1, 3) AND expires_at <= $2
-         ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+         SELECT i.intent_id FROM wallet_data.live_intents l
+         JOIN wallet_data.intents i ON i.ledger_id = $1 AND i.intent_id = l.intent_id
+         WHERE l.ledger_id = $1 AND l.due_at <= $2 AND i.state_id IN (1, 3) AND i.expires_at <= $2
+         ORDER BY l.due_at LIMIT $3 FOR UPDATE OF i SKIP LOCKED),
+     closed AS (
+         DELETE FROM wallet_data.live_intents l USING due WHERE l.ledger_id = $1 AND l.intent_id = due.intent_id)
      UPDATE wallet_data.intents i SET state_id = 5, closed_at = i.expires_at
      FROM due
      WHERE i.ledger_id = $1 AND i.intent_id = due.intent_id
@@ -21,18 +24,25 @@ static EXPIRE: Statement = Statement::new(
 
 // Live by its row, over by its time: written down before another one takes its number or its order.
 static EXPIRE_IN_THE_WAY: Statement = Statement::new(
-    "UPDATE wallet_data.intents SET state_id = 5, closed_at = expires_at
-     WHERE ledger_id = $1 AND state_id IN (1, 3) AND expires_at <= $2
-       AND (bank_account_id = $3 AND number = $4 OR $5 AND purpose_id = 2 AND reference = $6)
-     RETURNING intent_id, reference, total",
-    &[INT4OID, TIMESTAMPTZOID, INT4OID, TEXTOID, BOOLOID, TEXTOID],
+    "WITH expired AS (
+         UPDATE wallet_data.intents i SET state_id = 5, closed_at = i.expires_at
+         FROM wallet_data.live_intents l
+         WHERE l.ledger_id = $1 AND (l.bank_account_id = $3 AND l.number = $4 OR l.order_reference = $5)
+           AND i.ledger_id = $1 AND i.intent_id = l.intent_id AND i.state_id IN (1, 3) AND i.expires_at <= $2
+         RETURNING i.intent_id, i.reference, i.total),
+     closed AS (
+         DELETE FROM wallet_data.live_intents l USING expired e
+         WHERE l.ledger_id = $1 AND l.intent_id = e.intent_id)
+     SELECT * FROM expired",
+    &[INT4OID, TIMESTAMPTZOID, INT4OID, TEXTOID, TEXTOID],
 );
 static IN_THE_WAY: Statement = Statement::new(
-    "SELECT intent_id, expires_at, number IS NOT DISTINCT FROM $3 AND number IS NOT NULL FROM wallet_data.intents
-     WHERE ledger_id = $1 AND state_id IN (1, 2, 3)
-       AND (bank_account_id = $2 AND number = $3 OR $4 AND purpose_id = 2 AND reference = $5)
+    "SELECT l.intent_id, i.expires_at, l.number IS NOT DISTINCT FROM $3 AND l.number IS NOT NULL
+     FROM wallet_data.live_intents l
+     JOIN wallet_data.intents i ON i.ledger_id = $1 AND i.intent_id = l.intent_id
+     WHERE l.ledger_id = $1 AND (l.bank_account_id = $2 AND l.number = $3 OR l.order_reference = $4)
      LIMIT 1",
-    &[INT4OID, INT4OID, TEXTOID, BOOLOID, TEXTOID],
+    &[INT4OID, INT4OID, TEXTOID, TEXTOID],
 );
 
 /// An intent whose time was written down to be over.
@@ -57,14 +67,7 @@ pub fn expire_in_the_way(
     number: Option<&str>,
     order: Option<&str>,
 ) -> Vec<Expired> {
-    let arguments = [
-        ledger_id.into(),
-        now.into(),
-        bank_account_id.into(),
-        number.into(),
-        order.is_some().into(),
-        order.into(),
-    ];
+    let arguments = [ledger_id.into(), now.into(), bank_account_id.into(), number.into(), order.into()];
     session.run(&EXPIRE_IN_THE_WAY, &arguments).iter().map(|row| expired(&row)).collect()
 }
 
@@ -80,8 +83,7 @@ pub fn in_the_way(
     number: Option<&str>,
     order: Option<&str>,
 ) -> Option<(Uuid, i64, bool)> {
-    let arguments =
-        [ledger_id.into(), bank_account_id.into(), number.into(), order.is_some().into(), order.into()];
+    let arguments = [ledger_id.into(), bank_account_id.into(), number.into(), order.into()];
     let rows = session.run(&IN_THE_WAY, &arguments);
     rows.first().map(|row| (row.need_id(0), row.need_time(1), row.need(2)))
 }

@@ -1,9 +1,9 @@
 //! What of a body may be stored.
 
+use super::Provider;
 use super::json::{Json, string_end};
 use super::number::decimal;
-use super::{Provider, source};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 const REDACTED: &str = "[redacted]";
 /// Of a text that is not JSON this much is stored.
@@ -16,53 +16,98 @@ const SECRET_PARTS: [&str; 8] =
     ["password", "secret", "token", "passapp", "signature", "authorization", "apikey", "pin"];
 
 /// The body without what must not be stored: the values of such keys, at any depth, become `[redacted]`.
-/// Account numbers stay, the books need them. What is not JSON becomes a JSON string of its beginning.
+/// Account numbers stay, the books need them.
 ///
-/// The result can be stored as `jsonb`: it has no NUL, and a number that does not survive being one of
-/// PostgreSQL's, or of `serde_json`'s, is a string.
-pub fn redacted(provider: Provider, body: &str) -> Value {
-    if let Ok(source) = source(body)
-        && let Ok(root) = source.parse()
-    {
-        return value(provider, &root);
-    }
-    Value::String(storable(&scrubbed(provider, beginning(body))))
+/// The result is JSON that can be stored as `jsonb`: it has no NUL, and a number that does not survive being
+/// one of PostgreSQL's, or of `serde_json`'s, is a string. Of a repeated key the last value counts, as
+/// `jsonb` has it.
+pub fn redacted(provider: Provider, root: &Json) -> String {
+    let mut writer = Writer { provider, text: String::new() };
+    writer.value(root);
+    writer.text
 }
 
-fn value(provider: Provider, json: &Json) -> Value {
-    match json {
-        Json::Null => Value::Null,
-        Json::Bool(value) => Value::Bool(*value),
-        Json::Number(literal) => number(literal),
-        Json::Text(text) => Value::String(storable(text)),
-        Json::Array(values) => values.iter().map(|element| value(provider, element)).collect(),
-        Json::Object(entries) => {
-            let mut map = Map::with_capacity(entries.len());
-            for (key, element) in entries {
-                let element =
-                    if is_secret(provider, key) { REDACTED.into() } else { value(provider, element) };
-                map.insert(storable(key), element);
+/// Of a body that is not JSON: a JSON string of its beginning, without what follows such keys.
+pub fn scrubbed_text(provider: Provider, body: &str) -> String {
+    let mut writer = Writer { provider, text: String::new() };
+    writer.string(&scrubbed(provider, beginning(body)));
+    writer.text
+}
+
+/// Writes JSON without the values of secrets.
+struct Writer {
+    provider: Provider,
+    text: String,
+}
+
+impl Writer {
+    fn value(&mut self, json: &Json) {
+        match json {
+            Json::Null => self.text.push_str("null"),
+            Json::Bool(value) => self.text.push_str(if *value { "true" } else { "false" }),
+            Json::Number(literal) => self.number(literal),
+            Json::Text(text) => self.string(text),
+            Json::Array(values) => {
+                self.text.push('[');
+                for (place, element) in values.iter().enumerate() {
+                    self.comma(place);
+                    self.value(element);
+                }
+                self.text.push(']');
             }
-            Value::Object(map)
+            Json::Object(entries) => {
+                self.text.push('{');
+                for (place, (key, element)) in entries.iter().enumerate() {
+                    self.comma(place);
+                    self.string(key);
+                    self.text.push(':');
+                    if is_secret(self.provider, key) { self.string(REDACTED) } else { self.value(element) }
+                }
+                self.text.push('}');
+            }
+        }
+    }
+
+    fn comma(&mut self, place: usize) {
+        if place > 0 {
+            self.text.push(',');
+        }
+    }
+
+    fn number(&mut self, literal: &str) {
+        match number(literal) {
+            Some(number) => self.text.push_str(&number.to_string()),
+            None => self.string(literal),
+        }
+    }
+
+    /// `jsonb` has no NUL.
+    fn string(&mut self, text: &str) {
+        // Most have nothing to escape.
+        if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+            self.text.push('"');
+            self.text.push_str(text);
+            self.text.push('"');
+        } else {
+            self.text.push_str(&Value::String(text.replace('\0', "\u{fffd}")).to_string());
         }
     }
 }
 
-/// A number of the same value, or the text of the number where there is none.
-fn number(literal: &str) -> Value {
+/// A number of the same value, where there is one.
+fn number(literal: &str) -> Option<Number> {
     if let Ok(number) = literal.parse::<u64>() {
-        return number.into();
+        return Some(number.into());
     }
     if let Ok(number) = literal.parse::<i64>() {
-        return number.into();
+        return Some(number.into());
     }
     // Only a `f64` that is written as the very number is as good as the number.
     let same = |number: &Number| {
         let text = number.to_string();
         text == literal || decimal(&text).is_some_and(|value| decimal(literal) == Some(value))
     };
-    let number = literal.parse().ok().and_then(Number::from_f64).filter(same);
-    number.map_or_else(|| Value::String(literal.to_owned()), Value::Number)
+    literal.parse().ok().and_then(Number::from_f64).filter(same)
 }
 
 /// Whether the value of the key may be a secret.
@@ -109,11 +154,6 @@ fn rest_without<'k>(key: &'k [u8], name: &str) -> Option<&'k [u8]> {
 
 fn is_separator(byte: &u8) -> bool {
     matches!(byte, b'_' | b'-' | b' ' | b'.' | 0)
-}
-
-/// `jsonb` has no NUL.
-fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 fn beginning(text: &str) -> &str {
@@ -186,10 +226,18 @@ fn value_end(bytes: &[u8], start: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::BODY_BYTES_MAX;
     use super::super::signature::vectors;
+    use super::super::{BODY_BYTES_MAX, Headers, read};
     use super::*;
     use serde_json::json;
+
+    fn redacted_text(provider: Provider, body: &str) -> String {
+        read(provider, &Headers::default(), body).redacted
+    }
+
+    fn redacted(provider: Provider, body: &str) -> Value {
+        serde_json::from_str(&redacted_text(provider, body)).unwrap()
+    }
 
     fn text_of(value: &Value) -> &str {
         value.as_str().unwrap()
@@ -269,7 +317,7 @@ mod tests {
             ("1e-400", "\"1e-400\""),
             ("-0", "0"),
         ] {
-            assert_eq!(redacted(Provider::Moota, literal).to_string(), stored);
+            assert_eq!(redacted_text(Provider::Moota, literal), stored);
         }
         let long = "1".repeat(200_000);
         assert_eq!(redacted(Provider::Moota, &long), json!(long));

@@ -1,0 +1,102 @@
+//! Proves that the tables themselves refuse what the code must never do, whoever asks: no escrow pays out more
+//! than it holds, nothing that was done to it is changed or taken away, and no dispute is decided twice.
+
+use wallet_ledger_tests::escrow::{act, assert_escrows_sound, open_order, shop};
+use wallet_ledger_tests::*;
+
+/// Every one as the superuser: what it does, and the constraint that refuses it, or `guard`.
+const ATTEMPTS: &[(&str, &str)] = &[
+    ("UPDATE wallet_data.escrows SET released_amount = amount + 1 WHERE reference = 'held'", "escrows_pay_once"),
+    (
+        "UPDATE wallet_data.escrows SET released_amount = amount, refunded_amount = 0.01 WHERE reference = 'held'",
+        "escrows_pay_once",
+    ),
+    (
+        "UPDATE wallet_data.escrows SET returned_amount = released_amount + 0.01 WHERE reference = 'paid'",
+        "escrows_return_what_was_paid",
+    ),
+    ("UPDATE wallet_data.escrows SET state_id = 4 WHERE reference = 'held'", "escrows_closed_when_empty"),
+    ("UPDATE wallet_data.escrows SET state_id = 1 WHERE reference = 'paid'", "escrows_closed_when_empty"),
+    ("UPDATE wallet_data.escrows SET release_due_at = now() WHERE reference = 'held'", "escrows_clock"),
+    ("UPDATE wallet_data.escrows SET released_amount = -1 WHERE reference = 'held'", "held_amount_check"),
+    ("UPDATE wallet_data.escrows SET state_id = 6 WHERE reference = 'held'", "escrow_state_check"),
+    ("UPDATE wallet_data.escrows SET reference = 'paid' WHERE reference = 'held'", "escrows_reference"),
+    (
+        "UPDATE wallet_data.escrows SET intent_id = '00000000-0000-7000-8000-000000000000'
+         WHERE reference IN ('held', 'paid')",
+        "escrows_intent",
+    ),
+    ("UPDATE wallet_data.escrow_lines SET released_amount = amount + 1 WHERE line = 1", "escrow_lines_pay_once"),
+    ("UPDATE wallet_data.escrow_lines SET fee_amount = released_amount + 1 WHERE line = 1", "escrow_lines_fee"),
+    (
+        "UPDATE wallet_data.escrow_lines SET returned_amount = released_amount, returned_fee_amount = 0
+         WHERE line = 1 AND released_amount > 0",
+        "escrow_lines_return_what_was_paid",
+    ),
+    ("UPDATE wallet_data.escrow_lines SET advanced_amount = 0.01 WHERE line = 1", "escrow_lines_advance"),
+    ("UPDATE wallet_data.escrow_lines SET rate = 1.1 WHERE line = 1", "rate_check"),
+    (
+        "INSERT INTO wallet_data.disputes (ledger_id, dispute_id, escrow_id, opened_at, opened_by, reason)
+         SELECT ledger_id, gen_random_uuid(), escrow_id, now(), 'x', 'x' FROM wallet_data.disputes
+         WHERE resolved_at IS NULL",
+        "disputes_one_open",
+    ),
+    (
+        "INSERT INTO wallet_data.rates SELECT ledger_id, revision + 1, now() - interval '1 s', now(), name, 0, account,
+             set_by, reason FROM wallet_data.rates",
+        "rates_not_backdated",
+    ),
+    ("UPDATE wallet_data.disputes SET refunded_amount = 0 WHERE resolved_at IS NOT NULL", "guard"),
+    ("UPDATE wallet_data.rates SET rate = 0", "guard"),
+    ("UPDATE wallet_data.escrow_actions SET actor = 'nobody'", "guard"),
+    ("UPDATE wallet_data.escrow_splits SET fee_amount = 0", "guard"),
+    ("UPDATE wallet_data.dispute_notes SET note = 'x'", "guard"),
+];
+
+const TABLES: &[&str] =
+    &["rates", "escrows", "escrow_lines", "escrow_actions", "escrow_splits", "disputes", "dispute_notes"];
+
+#[tokio::test]
+async fn the_tables_refuse_it_whoever_asks() {
+    let (db, client) = shop("guards").await;
+    call(&client, "set_rate('escrow_fee', 0.01)").await;
+    open_order(&client, "held").await;
+    let paid = open_order(&client, "paid").await;
+    act(&client, "release_escrow", &paid["id"], "").await;
+    for reference in ["decided", "open"] {
+        let id = open_order(&client, reference).await["id"].to_owned();
+        let dispute = act(&client, "open_dispute", &id, ", 'u', 'r'").await;
+        act(&client, "add_dispute_note", &dispute["id"], ", 'n'").await;
+        if reference == "decided" {
+            act(&client, "resolve_dispute", &dispute["id"], ", 5, 'r'").await;
+        }
+    }
+    let owner = db.connect().await;
+    // Guards are ENABLE ALWAYS: what replays a log does not get past them.
+    for role in ["origin", "replica"] {
+        db::execute(&owner, &format!("SET session_replication_role = {role}")).await;
+        let tables = TABLES.iter().flat_map(|table| {
+            ["DELETE FROM", "TRUNCATE"].map(|verb| {
+                let cascade = if verb == "TRUNCATE" { " CASCADE" } else { "" };
+                (format!("{verb} wallet_data.{table}{cascade}"), "guard")
+            })
+        });
+        let attempts = ATTEMPTS.iter().map(|(sql, refusal)| ((*sql).to_owned(), *refusal));
+        for (sql, refusal) in attempts.chain(tables) {
+            let error = owner.batch_execute(&sql).await.expect_err(&sql);
+            let said = error.as_db_error().expect("the server's");
+            match refusal {
+                "guard" => assert_eq!(sql_error(&error).token(), "append_only", "{sql}: {said:?}"),
+                constraint => assert_eq!(said.constraint(), Some(constraint), "{sql}: {said:?}"),
+            }
+        }
+    }
+    // The application has no rights on the tables at all.
+    for table in TABLES {
+        for sql in ["DELETE FROM", "TRUNCATE"] {
+            let error = client.batch_execute(&format!("{sql} wallet_data.{table}")).await.expect_err(table);
+            assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{table}");
+        }
+    }
+    assert_escrows_sound(&client).await;
+}

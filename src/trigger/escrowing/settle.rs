@@ -2,9 +2,10 @@
 
 use super::{Context, What, Wish};
 use crate::error::{LedgerError, Result};
+use crate::escrow::Opening;
 use crate::escrow::rules::request::Wanted;
 use crate::escrow::together::{self, Act, Asked};
-use crate::escrow::{Opening, wanted_lines};
+use crate::escrow::wanted_lines;
 use crate::ledger::Ledger;
 use crate::spi::Session;
 use crate::spi::jsonb::Items;

@@ -241,8 +241,11 @@ CREATE PROCEDURE iso.open_group() LANGUAGE plpgsql AS $$
 BEGIN
     CALL iso.open();
     CALL iso.name('g', 'SELECT id FROM wallet_ledger.open_group_buy(''g'', 2, deadline => now() + interval ''1 day'')');
-    PERFORM iso.status('join_group_buy([g], ''a'', ''[{"beneficiary": "shop", "amount": 10}]'')');
+    PERFORM iso.join_group('a');
 END $$;
+
+CREATE FUNCTION iso.join_group(buyer text) RETURNS text LANGUAGE sql AS
+$$ SELECT iso.status(format('join_group_buy([g], %L, ''[{"beneficiary": "shop", "amount": 10}]'')', buyer)) $$;
 
 CREATE FUNCTION iso.groups() RETURNS TABLE (status text, participants bigint, unsettled bigint) LANGUAGE sql AS
 $$ SELECT g.status, g.participants, g.unsettled FROM wallet_ledger.group_buys g

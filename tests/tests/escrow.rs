@@ -164,7 +164,7 @@ async fn the_clock_runs_from_shipping_to_release() {
     assert_eq!(due.len(), 1);
     assert_eq!(
         due[0].pick(["escrow_id", "ledger", "reference", "outcome", "amount", "error"]),
-        [id.as_str(), "main", "c", "released", "100000.00", "NULL"]
+        [id.as_str(), "main", "c", "released", "80000.00", "NULL"]
     );
     assert!(calls(&client, "release_due_escrows()").await.is_empty());
     assert_eq!(escrow_now(&client, &id).await.pick(["status", "release_due_at"]), ["released", "NULL"]);

@@ -252,7 +252,7 @@ async fn wrong_questions_are_refused_and_empty_ones_answered() {
     // A sum may have more digits than any balance: then it is told, not rounded.
     call(&client, "create_account('bank', 'asset')").await;
     call(&client, "open_wallet('a')").await;
-    let most = "7".to_owned() + &"0".repeat(26);
+    let most = format!("7{}.01", "0".repeat(26));
     call(&client, &format!("post_transfer('bank', 'wallets:a', {most}, 'topup')")).await;
     call(&client, &format!("post_transfer('wallets:a', 'bank', {most}, 'withdrawal')")).await;
     call(&client, "finance_overview()").await;

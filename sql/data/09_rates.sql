@@ -8,7 +8,7 @@ CREATE TABLE wallet_data.rates (
     effective_from timestamptz NOT NULL CHECK (isfinite(effective_from)),
     created_at     timestamptz NOT NULL,
     name           text COLLATE "C" NOT NULL CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'),
-    rate           numeric NOT NULL CHECK (rate BETWEEN 0 AND 1 AND scale(rate) <= 6),
+    rate           numeric NOT NULL CHECK (rate >= 0 AND rate <= 1 AND scale(rate) <= 6),
     account        wallet_data.address NOT NULL,
     set_by         text NOT NULL,
     reason         text,

@@ -3,7 +3,7 @@
 
 CREATE DOMAIN wallet_data.escrow_state AS smallint CHECK (VALUE BETWEEN 1 AND 5);
 COMMENT ON DOMAIN wallet_data.escrow_state IS '1 held, 2 shipped, 3 disputed, 4 released, 5 refunded.';
-CREATE DOMAIN wallet_data.rate AS numeric CHECK (VALUE BETWEEN 0 AND 1 AND scale(VALUE) <= 6);
+CREATE DOMAIN wallet_data.rate AS numeric CHECK (VALUE >= 0 AND VALUE <= 1 AND scale(VALUE) <= 6);
 COMMENT ON DOMAIN wallet_data.rate IS 'A share between nothing and all of it, exact to six decimals.';
 
 -- The sums repeat what the lines say, so that a list of escrows reads one table; verify_ledger() compares

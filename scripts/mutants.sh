@@ -142,6 +142,10 @@ no_escrow_pays_once() {
 due_escrows_wait() {
     replace src/escrow/store/due.rs 'FOR NO KEY UPDATE SKIP LOCKED' 'FOR NO KEY UPDATE'
 }
+no_escrow_lock_together() {
+    replace src/escrow/together.rs 'if let [(first, _), _, ..] = plans.as_slice() {' \
+        'if let ([(first, _), _, ..], true) = (plans.as_slice(), false) {'
+}
 MUTANTS="
 no_row_locks                  guards row_locks_make_the_second_debit_see_the_first
 no_floor_rule                 guards rules_refuse_an_overdraft_before_the_check_has_to
@@ -164,6 +168,7 @@ any_signature                 bank_guards a_forged_webhook_is_refused_and_leaves
 no_webhook_digest             bank_races batches::fifty_deliveries_of_one_webhook_are_one
 no_escrow_lock                escrow answers::at_once
 no_escrow_state_check         escrow disputes::a_dispute_freezes_everything
+no_escrow_lock_together       triggers_escrow sessions::sessions_with_the_same_people_never_wait_in_a_circle
 no_escrow_pays_once           escrow_guards the_tables_refuse_it_whoever_asks
 due_escrows_wait              isolation specs
 "

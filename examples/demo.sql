@@ -112,13 +112,12 @@ FROM wallet_ledger.open_escrow('order-100', 'wallets:customer-7', '[
   amount => 100000, idempotency_key => 'order-100:paid');
 
 \set ECHO none
-SELECT id AS escrow_id FROM wallet_ledger.escrows WHERE reference = 'order-100' \gset
 \echo
 \echo '=== 5. On its way: from now on the money is released by itself after 7 days. =============='
 \echo
 \set ECHO queries
 SELECT status, tracking_reference, release_due_at - shipped_at AS released_after
-FROM wallet_ledger.mark_shipped(:'escrow_id', 'GOJEK-778');
+FROM wallet_ledger.mark_shipped((SELECT id FROM wallet_ledger.escrows WHERE reference = 'order-100'), 'GOJEK-778');
 
 \set ECHO none
 \echo
@@ -128,7 +127,8 @@ FROM wallet_ledger.mark_shipped(:'escrow_id', 'GOJEK-778');
 \echo
 \set ECHO queries
 SELECT status, released_amount, fee_amount, held_amount
-FROM wallet_ledger.release_escrow(:'escrow_id', reason => 'delivered', idempotency_key => 'order-100:delivered');
+FROM wallet_ledger.release_escrow((SELECT id FROM wallet_ledger.escrows WHERE reference = 'order-100'),
+                                  reason => 'delivered', idempotency_key => 'order-100:delivered');
 
 SELECT kind, debit_account, credit_account, amount FROM wallet_ledger.transfers
 WHERE debit_account = 'escrows:order-100' ORDER BY id;
@@ -138,8 +138,8 @@ WHERE debit_account = 'escrows:order-100' ORDER BY id;
 \echo
 \set ECHO queries
 SELECT status, returned_amount
-FROM wallet_ledger.refund_escrow(:'escrow_id', 20000, 'the soup was cold', line => 1,
-                                 idempotency_key => 'order-100:soup');
+FROM wallet_ledger.refund_escrow((SELECT id FROM wallet_ledger.escrows WHERE reference = 'order-100'), 20000,
+                                 'the soup was cold', line => 1, idempotency_key => 'order-100:soup');
 
 SELECT kind, debit_account, credit_account, amount FROM wallet_ledger.transfers
 WHERE kind = 'refund' ORDER BY id;

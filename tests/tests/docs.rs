@@ -81,7 +81,7 @@ async fn run_page(path: &Path) -> usize {
                 let error = sql_error(&refused.err().unwrap_or_else(|| panic!("{place}: is not refused")));
                 assert!(error.sqlstate.starts_with("PT"), "{place}: {error:#?}");
             }
-            "sh" | "json" | "text" | "js" | "ini" => continue,
+            "sh" | "json" | "text" | "js" | "ini" | "mermaid" => continue,
             other => panic!("{place}: a fence of an unknown kind, \"{other}\""),
         }
         count += 1;

@@ -123,8 +123,12 @@ pub fn subscribe(
         metadata,
     };
     if !store::insert(session, ledger.id, &new) {
-        return Err(LedgerError::new(Code::TryAgain, "another session was subscribing the same account")
-            .with("cause", "concurrent_change"));
+        // Another session was faster; what it has committed is visible now.
+        return Err(match store::live(session, ledger.id, account, &plan.name) {
+            Some(there) => rules::subscribed(there.id, &plan.name, account, there.period_end),
+            None => LedgerError::new(Code::TryAgain, "another session was subscribing the same account")
+                .with("cause", "concurrent_change"),
+        });
     }
     let paid =
         Paid { subscription_id: id, period: 1, transaction_id, start, end, at: now, amount: plan.price };

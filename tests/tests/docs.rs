@@ -242,7 +242,7 @@ async fn the_demo_prints_what_is_expected() {
     assert!(output.status.success(), "{errors}");
     // The one refusal of the story, and nothing else.
     assert_eq!(errors.matches("ERROR:").count(), 1, "{errors}");
-    assert!(errors.contains("\"shortfall\":\"7750.00\"") && errors.contains("HINT:"), "{errors}");
+    assert!(errors.contains("\"shortfall\":\"24750.00\"") && errors.contains("HINT:"), "{errors}");
     let printed = masked(&String::from_utf8_lossy(&output.stdout));
     let expected = cluster::root().join("examples/demo.expected");
     assert_eq!(printed.trim(), read(&expected).trim(), "run `make docs`, and look at the difference");

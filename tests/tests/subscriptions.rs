@@ -79,6 +79,21 @@ async fn the_first_period_is_paid_at_once() {
 }
 
 #[tokio::test]
+async fn ten_at_once_are_one_subscription() {
+    let (db, client) = sellers("at_once", 990_000).await;
+    let sessions = join_all((0..10).map(|_| db.app())).await;
+    let results =
+        join_all(sessions.iter().map(|session| try_call(session, "subscribe('pro', 'wallets:s')"))).await;
+    let (won, lost): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    assert_eq!((won.len(), lost.len()), (1, 9));
+    for result in lost {
+        assert_error(result, "already_exists", "PT409");
+    }
+    assert_eq!(books::posted(&client, "wallets:s").await, "891000.00");
+    assert_paid_once(&client, 1).await;
+}
+
+#[tokio::test]
 async fn after_months_without_the_job_every_period_is_paid_once() {
     let (db, client) = sellers("downtime", 1_000_000).await;
     call(&client, "subscribe('pro', 'wallets:s')").await;

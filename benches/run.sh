@@ -250,8 +250,8 @@ if part 9; then
 fi
 
 if part 10; then
-    release_calls=500 due_calls=10
-    escrows=$((ROUNDS * release_calls * 2 + 200)) due=$((ROUNDS * due_calls * 4 * 100 * 2 + 1000))
+    release_calls=500 due_calls=4
+    escrows=$((ROUNDS * release_calls * 3 + 200)) due=$((ROUNDS * due_calls * 4 * 100 + 400))
     note "opening $((2 * escrows + due)) escrows"
     PGOPTIONS='-c client_min_messages=warning' script -d "$DB" -v "escrows=$escrows" -v "due=$due" \
         -v "first_items=$((escrows + 1))" -f "$HERE/sql/escrow.sql"

@@ -8,12 +8,21 @@ SELECT count(wallet_ledger.create_account('platform:revenue:merchant_commission'
        count(wallet_ledger.create_account('platform:revenue:delivery_platform_share', 'revenue', stripes => 16));
 SELECT count(wallet_ledger.post_transfer('banks:escrow', 'wallets:' || n, 100000000)) FROM generate_series(1, 1000) n;
 
-CREATE TABLE bench.escrows AS
-SELECT n, (wallet_ledger.open_escrow('bench-' || n, 'wallets:' || 1 + n % 1000, jsonb_build_array(
-           jsonb_build_object('beneficiary', 'wallets:seller' || 1 + n % 500, 'amount', 85000, 'fee', 'merchant_commission'),
-           jsonb_build_object('beneficiary', 'wallets:seller' || 1 + (n + 7) % 500, 'amount', 15000,
-                              'fee', 'delivery_platform_share')), auto_release_after => '1 day')).id
-FROM generate_series(1, 2 * :escrows + :due) n;
+-- In transactions of fifty, as orders come: in a single one each would walk over all versions of its buyer.
+CREATE TABLE bench.escrows (n integer, id uuid);
+SELECT set_config('bench.escrows', (2 * :escrows + :due)::text, false);
+DO $$
+BEGIN
+    FOR i IN 1..current_setting('bench.escrows')::integer LOOP
+        INSERT INTO bench.escrows
+        SELECT i, e.id
+        FROM wallet_ledger.open_escrow('bench-' || i, 'wallets:' || 1 + i % 1000, jsonb_build_array(
+            jsonb_build_object('beneficiary', 'wallets:seller' || 1 + i % 500, 'amount', 85000, 'fee', 'merchant_commission'),
+            jsonb_build_object('beneficiary', 'wallets:seller' || 1 + (i + 7) % 500, 'amount', 15000,
+                               'fee', 'delivery_platform_share')), auto_release_after => '1 day') e;
+        IF i % 50 = 0 THEN COMMIT; END IF;
+    END LOOP;
+END $$;
 ALTER TABLE bench.escrows ADD PRIMARY KEY (n);
 GRANT SELECT ON bench.escrows TO bench_app;
 

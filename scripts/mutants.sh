@@ -139,6 +139,14 @@ no_escrow_pays_once() {
     replace sql/data/10_escrow.sql 'escrows_pay_once CHECK (released_amount + refunded_amount <= amount)' \
         'escrows_pay_once CHECK (amount > 0)'
 }
+no_escrow_record_guard() {
+    replace sql/data/80_guards_escrow.sql 'BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_data.escrow_actions' \
+        'BEFORE TRUNCATE ON wallet_data.escrow_actions'
+}
+# shellcheck disable=SC2016
+no_group_lock() {
+    replace src/escrow/group/store.rs 'concatcp!(READ, " FOR NO KEY UPDATE")' 'concatcp!(READ, "")'
+}
 due_escrows_wait() {
     replace src/escrow/store/due.rs 'FOR NO KEY UPDATE SKIP LOCKED' 'FOR NO KEY UPDATE'
 }
@@ -170,6 +178,8 @@ no_escrow_lock                escrow answers::at_once
 no_escrow_state_check         escrow disputes::a_dispute_freezes_everything
 no_escrow_lock_together       triggers_escrow sessions::sessions_with_the_same_people_never_wait_in_a_circle
 no_escrow_pays_once           escrow_guards the_tables_refuse_it_whoever_asks
+no_escrow_record_guard        escrow_guards the_tables_refuse_it_whoever_asks
+no_group_lock                 group_buys joining_and_settling_wait_for_each_other
 due_escrows_wait              isolation specs
 "
 

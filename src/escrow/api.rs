@@ -5,17 +5,16 @@ pub mod rows;
 use super::rules::Action;
 use super::{Opened, Opening, Order, Shortfall, open, refund, release, release_due, ship, wanted_lines};
 use crate::error::{Code, LedgerError, Result, invalid, missing};
+use crate::form::{self, label};
 use crate::idempotency;
 use crate::idempotency::rules::{Fingerprint, Operation};
-use crate::label::label;
 use crate::ledger::{self, Ledger};
 use crate::report;
 use crate::spi::Session;
-use crate::spi::face::{JsonIn, JsonItems, NumericIn};
+use crate::spi::face::{JsonIn, JsonItems, NumericIn, micros, needed_id, uuid};
 use crate::spi::table::Table;
 use pgrx::prelude::*;
 use rows::{DueRow, EscrowRow, Snapshot};
-use uuid::Uuid;
 
 /// Moves a buyer's money into an escrow, in one transaction: it waits there until it is released, refunded, or
 /// a dispute is decided.
@@ -52,8 +51,7 @@ fn open_escrow(
     report::run(|| {
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
-        let micros =
-            auto_release_after.map(|interval| i64::try_from(interval.as_micros()).unwrap_or(i64::MAX));
+        let micros = auto_release_after.map(micros);
         let document = metadata.as_ref().map(|metadata| &metadata.0);
         let intent_id = intent_id.map(uuid);
         let fingerprint = Fingerprint::new(Operation::OpenEscrow)
@@ -101,7 +99,7 @@ fn mark_shipped(
     report::run(|| {
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
-        let opened = ship(&session, &ledger, id(escrow_id)?, tracking_reference)?;
+        let opened = ship(&session, &ledger, needed_id(escrow_id, "escrow_id")?, tracking_reference)?;
         Ok(EscrowRow::new(&ledger, Snapshot::new(&opened), false))
     })
 }
@@ -128,7 +126,7 @@ fn confirm_receipt(
         let fingerprint = asked(Operation::ConfirmReceipt, escrow_id, None, None, reason);
         once(&session, &ledger, idempotency_key, &fingerprint, || {
             let order = Order { amount: None, line: None, reason, shortfall: Shortfall::Refuse };
-            release(&session, &ledger, id(escrow_id)?, Action::ConfirmReceipt, &order)
+            release(&session, &ledger, needed_id(escrow_id, "escrow_id")?, Action::ConfirmReceipt, &order)
         })
     })
 }
@@ -164,7 +162,7 @@ fn release_escrow(
         once(&session, &ledger, idempotency_key, &fingerprint, || {
             let amount = amount.map(|amount| amount.0);
             let order = Order { amount, line, reason, shortfall: Shortfall::Refuse };
-            release(&session, &ledger, id(escrow_id)?, Action::Release, &order)
+            release(&session, &ledger, needed_id(escrow_id, "escrow_id")?, Action::Release, &order)
         })
     })
 }
@@ -209,7 +207,7 @@ fn refund_escrow(
             .text("on_shortfall", on_shortfall);
         once(&session, &ledger, idempotency_key, &fingerprint, || {
             let order = Order { amount: amount.map(|amount| amount.0), line, reason, shortfall };
-            refund(&session, &ledger, id(escrow_id)?, &order)
+            refund(&session, &ledger, needed_id(escrow_id, "escrow_id")?, &order)
         })
     })
 }
@@ -231,12 +229,9 @@ fn release_due_escrows(
 ) -> Table<DueRow> {
     let rows = report::run(|| {
         let session = Session::connect();
-        let max_count = max_count.ok_or_else(|| missing("max_count"))?;
-        if !(1..=10_000).contains(&max_count) {
-            return Err(invalid("max_count", "be between 1 and 10000"));
-        }
+        let max_count = form::max_count(max_count, 10_000)?;
         let ledger = ledger::resolve(&session, ledger)?;
-        let due = release_due(&session, &ledger, i64::from(max_count))?;
+        let due = release_due(&session, &ledger, max_count)?;
         Ok(due.into_iter().map(|due| DueRow::new(&ledger, due)).collect())
     });
     Table(rows)
@@ -271,12 +266,4 @@ pub(in crate::escrow) fn once(
     })?;
     let snapshot = serde_json::from_value(result).map_err(|_| unreadable())?;
     Ok(EscrowRow::new(ledger, snapshot, replayed))
-}
-
-fn uuid(id: pgrx::Uuid) -> Uuid {
-    Uuid::from_bytes(*id.as_bytes())
-}
-
-fn id(id: Option<pgrx::Uuid>) -> Result<Uuid> {
-    id.map(uuid).ok_or_else(|| missing("escrow_id"))
 }

@@ -8,7 +8,7 @@ use super::many::release_many;
 use super::store::due;
 use crate::error::Result;
 use crate::ledger::{self, Ledger};
-use crate::posting::{self, Access, Wanted};
+use crate::posting::{self, Wanted};
 use crate::report::Failure;
 use crate::setting::rules::interval::HOUR;
 use crate::spi::Session;
@@ -73,7 +73,5 @@ pub(super) fn lock_accounts(
     for (from, to, amount) in &flows {
         wanted.transfer(from, to, *amount);
     }
-    let book = posting::open_book(session, ledger, &wanted, Access::Lock)?;
-    // Holds that had expired on the way are given back.
-    posting::write(session, ledger, &book, &[]).map(|_| ())
+    posting::lock(session, ledger, &wanted).map(|_| ())
 }

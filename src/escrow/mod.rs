@@ -29,7 +29,7 @@ pub use pay::{Order, Shortfall, decide, refund, release};
 
 use crate::error::{Code, LedgerError, Result};
 use crate::event;
-use crate::label::label;
+use crate::form::label;
 use crate::ledger::{self, Ledger};
 use crate::money::Number;
 use crate::posting::request::Request;
@@ -103,7 +103,7 @@ pub fn announce(
     let mut sellers: Vec<&str> = opened.lines.iter().map(|line| line.beneficiary.as_str()).collect();
     sellers.sort_unstable();
     sellers.dedup();
-    let mut payload = json!({
+    let payload = json!({
         "escrow_id": escrow.id.to_string(),
         "reference": escrow.reference,
         "status": escrow.state.name(),
@@ -116,10 +116,7 @@ pub fn announce(
         "actor": ledger::settings::actor(),
         "reason": reason,
     });
-    if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
-        payload.extend(more);
-    }
-    event::write(session, ledger, topic, &escrow.id.to_string(), payload);
+    event::write(session, ledger, topic, &escrow.id.to_string(), event::with(payload, more));
 }
 
 /// A transfer of an escrow's transaction.

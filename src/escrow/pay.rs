@@ -12,12 +12,11 @@ use crate::ledger::{self, Ledger};
 use crate::money::{self, Number};
 use crate::posting::batch::post_all;
 use crate::posting::request::Request;
-use crate::posting::{self, Access, Wanted};
+use crate::posting::{self, Wanted};
 use crate::spi::Session;
 use crate::{account, address};
 use rust_decimal::Decimal;
 use serde_json::json;
-use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Where the platform books what it has paid in a beneficiary's place: this and the beneficiary.
@@ -255,25 +254,22 @@ fn advance(
             touched.transfer(debit, credit, amount);
         }
     }
-    let book = posting::open_book(session, ledger, &touched, Access::Lock)?;
-    // Holds that had expired on the way are given back, before the posting reads the balances again.
-    posting::write(session, ledger, &book, &[])?;
-    let mut left: HashMap<&str, Units> = HashMap::new();
-    for (line, split) in lines.iter().zip(splits) {
-        let has = left.entry(&line.beneficiary).or_insert_with(|| {
-            let rows = book.rows_of(&line.beneficiary).iter().map(|index| book.row(*index));
-            let spendable = |row: &account::rules::Account| match (row.check_open(), row.spendable()) {
-                (Err(_), _) => 0,
-                (Ok(()), None) => Units::from(u64::MAX),
-                (Ok(()), Some(spendable)) => units(spendable.max(Decimal::ZERO)),
-            };
-            rows.map(spendable).sum()
-        });
-        let own = split.returned_net().min(*has);
-        *has -= own;
-        split.advanced = split.returned_net() - own;
-    }
+    let book = posting::lock(session, ledger, &touched)?;
+    let beneficiaries: Vec<&str> = lines.iter().map(|line| line.beneficiary.as_str()).collect();
+    rules::advance(splits, &beneficiaries, |beneficiary| {
+        let rows = book.rows_of(beneficiary).iter().map(|index| book.row(*index));
+        rows.map(spendable).fold(0, Units::saturating_add)
+    });
     Ok(())
+}
+
+/// What can be taken from a row of balance: nothing where it is frozen or closed, anything where it has no floor.
+fn spendable(row: &account::rules::Account) -> Units {
+    match (row.check_open(), row.spendable()) {
+        (Err(_), _) => 0,
+        (Ok(()), None) => Units::MAX,
+        (Ok(()), Some(spendable)) => units(spendable.max(Decimal::ZERO)),
+    }
 }
 
 fn tell(session: &Session, ledger: &Ledger, opened: &Opened, splits: &[Split], doing: &Doing) {

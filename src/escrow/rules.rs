@@ -11,6 +11,7 @@ use crate::error::{Code, LedgerError, Result};
 use line::{Line, Split};
 use rust_decimal::Decimal;
 use split::Units;
+use std::collections::HashMap;
 use uuid::Uuid;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -217,6 +218,29 @@ pub fn decide(lines: &[Line], refund: Units) -> std::result::Result<Vec<Split>, 
         .zip(parts)
         .map(|(line, part)| Split { refunded: part, ..line.release(line.held() - part) })
         .collect())
+}
+
+/// How much of what each beneficiary has to give back the platform pays: what they have goes to their lines in
+/// order, and what is missing is advanced. `has` says what an account can spend.
+pub fn advance<'a>(splits: &mut [Split], beneficiaries: &[&'a str], mut has: impl FnMut(&'a str) -> Units) {
+    let mut left: HashMap<&str, Units> = HashMap::new();
+    for (split, beneficiary) in splits.iter_mut().zip(beneficiaries) {
+        let left = left.entry(beneficiary).or_insert_with(|| has(beneficiary));
+        let own = split.returned_net().min(*left);
+        *left -= own;
+        split.advanced = split.returned_net() - own;
+    }
+}
+
+/// What may be sent to a beneficiary's bank: at most what the line has earned and was neither given back nor
+/// sent before; NULL is all of it. Otherwise the error is what is left.
+pub fn to_send(line: &Line, sent: Units, wanted: Option<Units>) -> std::result::Result<Units, Units> {
+    let left = line.earned().saturating_sub(sent);
+    match wanted.unwrap_or(left) {
+        0 => Err(left),
+        wanted if wanted > left => Err(left),
+        wanted => Ok(wanted),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::store::{due, together as store};
 use super::{Order, Shortfall, refund, release, ship};
 use crate::error::{Code, LedgerError, Result};
 use crate::ledger::{self, Ledger};
-use crate::posting::{self, Access, Wanted};
+use crate::posting::{self, Wanted};
 use crate::spi::Session;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -109,10 +109,7 @@ fn lock_accounts(session: &Session, ledger: &Ledger, plans: &[(usize, Plan)]) ->
             wanted.transfer(&prepared.buyer, &prepared.account, prepared.amount);
         }
     }
-    let book = posting::open_book(session, ledger, &wanted, Access::Lock)?;
-    // Holds that had expired on the way are given back.
-    posting::write(session, ledger, &book, &[])?;
-    Ok(())
+    posting::lock(session, ledger, &wanted).map(|_| ())
 }
 
 fn carry_out(session: &Session, ledger: &Ledger, plan: &Plan) -> Result<()> {

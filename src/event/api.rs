@@ -2,7 +2,8 @@
 
 use super::rules::{from_cursor, horizon, to_cursor};
 use super::store::{self, Place};
-use crate::error::{Result, invalid, missing};
+use crate::error::Result;
+use crate::form;
 use crate::ledger::{self, Ledger};
 use crate::report;
 use crate::spi::face::{NumericOut, Timestamp};
@@ -19,15 +20,12 @@ fn uuid(id: Uuid) -> pgrx::Uuid {
 
 /// Where the consumer stands, and up to where rows are settled.
 fn window(session: &Session, after: Option<&str>, max_count: Option<i32>) -> Result<(Place, i64, i64)> {
-    let max_count = max_count.ok_or_else(|| missing("max_count"))?;
-    if !(1..=POLL_MAX).contains(&max_count) {
-        return Err(invalid("max_count", "be between 1 and 10000"));
-    }
+    let max_count = form::max_count(max_count, POLL_MAX)?;
     let (position, id) = from_cursor(after)?;
     let (system_identifier, offset) = ledger::store::timeline(session, false);
     let is_here = system_identifier == ledger::system_identifier();
     let end = horizon(store::horizon(session), offset, is_here);
-    Ok((Place { position, id }, end, i64::from(max_count)))
+    Ok((Place { position, id }, end, max_count))
 }
 
 /// Reads events in order, from behind the cursor.

@@ -45,6 +45,14 @@ fn text(payload: &impl Serialize) -> String {
     serde_json::to_string(payload).expect("a payload has keys of text and nothing that can fail")
 }
 
+/// A payload with what one kind of event says beside what all of its noun say.
+pub fn with(mut payload: Value, more: Value) -> Value {
+    if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
+        payload.extend(more);
+    }
+    payload
+}
+
 fn notify(session: &Session, ledger: &Ledger) {
     if let Some(channel) = settings::notify_channel() {
         ledger::store::notify(session, &channel, &ledger.name);

@@ -3,14 +3,15 @@
 use super::rules::State;
 use super::store::Stored;
 use super::{Request, Reserved, capture, expire, hold, release};
-use crate::error::{Code, LedgerError, Result, invalid, missing};
+use crate::error::{Code, LedgerError, Result, missing};
+use crate::form;
 use crate::idempotency::rules::{Fingerprint, Operation};
 use crate::idempotency::store::Claim;
 use crate::idempotency::{self, Claimed};
 use crate::ledger::{self, Ledger};
 use crate::posting::api::TransferReceipt;
 use crate::posting::stored_receipt;
-use crate::spi::face::{Composite, JsonIn, NumericIn, Timestamp, composite_result};
+use crate::spi::face::{Composite, JsonIn, NumericIn, Timestamp, composite_result, needed_id};
 use crate::spi::{Argument, Session};
 use crate::{money, report};
 use pgrx::prelude::*;
@@ -133,7 +134,7 @@ fn capture_hold(
     report::run(|| {
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
-        let hold_id = id(hold_id)?;
+        let hold_id = needed_id(hold_id, "hold_id")?;
         let amount = amount.map(|amount| amount.0);
         let fingerprint = Fingerprint::new(Operation::CaptureHold)
             .raw("hold_id", Some(hold_id.as_bytes()))
@@ -184,7 +185,7 @@ fn release_hold(
     report::run(|| {
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
-        let hold_id = id(hold_id)?;
+        let hold_id = needed_id(hold_id, "hold_id")?;
         let fingerprint = Fingerprint::new(Operation::ReleaseHold)
             .raw("hold_id", Some(hold_id.as_bytes()))
             .text("reason", reason);
@@ -203,17 +204,10 @@ fn release_hold(
 fn expire_holds(max_count: default!(Option<i32>, 1000), ledger: default!(Option<&str>, "NULL")) -> i64 {
     report::run(|| {
         let session = Session::connect();
-        let max_count = max_count.ok_or_else(|| missing("max_count"))?;
-        if !(1..=10_000).contains(&max_count) {
-            return Err(invalid("max_count", "be between 1 and 10000"));
-        }
+        let max_count = form::max_count(max_count, 10_000)?;
         let ledger = ledger::resolve(&session, ledger)?;
-        expire(&session, &ledger, i64::from(max_count))
+        expire(&session, &ledger, max_count)
     })
-}
-
-fn id(id: Option<pgrx::Uuid>) -> Result<uuid::Uuid> {
-    id.map(|id| uuid::Uuid::from_bytes(*id.as_bytes())).ok_or_else(|| missing("hold_id"))
 }
 
 fn no_result(key: &str) -> LedgerError {

@@ -1,6 +1,7 @@
 //! SQL face of idempotency: retention.
 
 use crate::error::{invalid, missing};
+use crate::form;
 use crate::spi::Session;
 use crate::{ledger, report};
 use pgrx::prelude::*;
@@ -25,15 +26,12 @@ fn forget_idempotency_keys(
     report::run(|| {
         let session = Session::connect();
         let older_than = older_than.ok_or_else(|| missing("older_than"))?;
-        let max_count = max_count.ok_or_else(|| missing("max_count"))?;
-        if !(1..=1_000_000).contains(&max_count) {
-            return Err(invalid("max_count", "be between 1 and 1000000"));
-        }
+        let max_count = form::max_count(max_count, 1_000_000)?;
         let seconds = (older_than.as_micros() / 1_000_000) as i64;
         if seconds < 3600 {
             return Err(invalid("older_than", "be at least one hour: a key must outlive every retry"));
         }
         let ledger = ledger::resolve(&session, ledger)?;
-        Ok(super::store::forget(&session, ledger.id, seconds, i64::from(max_count)))
+        Ok(super::store::forget(&session, ledger.id, seconds, max_count))
     })
 }

@@ -1,6 +1,7 @@
 //! Names of ledgers and kinds.
 
 use crate::error::{Code, LedgerError, Result, invalid};
+use crate::form::word;
 
 /// The kinds that every ledger has, with their ids. An id is stored in every transfer: append only.
 pub const BUILT_IN_KINDS: &[(i16, &str)] = &[
@@ -59,14 +60,7 @@ pub fn built_in_name(id: i16) -> Option<&'static str> {
 
 /// A new kind's name: lower-case words.
 pub fn check_kind_name(name: &str) -> Result<()> {
-    let well_formed = name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.len() <= 63
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if well_formed {
-        Ok(())
-    } else {
-        Err(invalid("kind", "be lower-case words such as top_up").with("value", name))
-    }
+    word(name, "kind", "top_up").map(|_| ())
 }
 
 /// A ledger's name.

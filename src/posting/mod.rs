@@ -124,6 +124,14 @@ fn striped_among(
     all
 }
 
+/// Locks what several postings of one transaction will touch, so that they wait for others once and in the one
+/// order, however they come afterwards. Holds that had expired are given back, so that the postings find it.
+pub fn lock(session: &Session, ledger: &Ledger, wanted: &Wanted) -> Result<Book> {
+    let book = open_book(session, ledger, wanted, Access::Lock)?;
+    write(session, ledger, &book, &[])?;
+    Ok(book)
+}
+
 /// A small number that no other backend has at the moment: each begins its search at another stripe.
 fn backend_number() -> i32 {
     // SAFETY: reads this backend's slot.

@@ -4,7 +4,7 @@ use super::rules::{Change, REASON_BYTES_MAX, Rate, Wanted, check_name, default_a
 use super::{list, set};
 use crate::address;
 use crate::error::missing;
-use crate::label::label;
+use crate::form::label;
 use crate::ledger::{self, Ledger};
 use crate::report;
 use crate::spi::face::{Composite, NumericIn, Timestamp, composite_result};

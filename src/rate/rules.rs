@@ -4,6 +4,7 @@
 //! that begin at the same moment, the one that was made later.
 
 use crate::error::{Code, LedgerError, Result, invalid};
+use crate::form::word;
 use crate::money::Number;
 use crate::time;
 use rust_decimal::Decimal;
@@ -105,13 +106,7 @@ pub fn find(changes: &[Change], name: &str, at: i64) -> Result<Counting> {
 
 /// A rate's name: lower-case words.
 pub fn check_name(name: &str) -> Result<&str> {
-    let well_formed = name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.len() <= 63
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if well_formed {
-        return Ok(name);
-    }
-    Err(invalid("name", "be lower-case words such as merchant_commission").with("value", name))
+    word(name, "name", "merchant_commission")
 }
 
 /// A change that somebody wants.

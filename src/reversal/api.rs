@@ -11,7 +11,7 @@ use crate::posting::api::TransferReceipt;
 use crate::posting::stored_receipt;
 use crate::report;
 use crate::spi::Session;
-use crate::spi::face::NumericIn;
+use crate::spi::face::{NumericIn, needed_id};
 use crate::spi::table::Table;
 use pgrx::prelude::*;
 use serde_json::json;
@@ -39,7 +39,7 @@ fn reverse_transfer(
     report::run(|| {
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
-        let transfer_id = id(transfer_id, "transfer_id")?;
+        let transfer_id = needed_id(transfer_id, "transfer_id")?;
         let amount = amount.map(|amount| amount.0);
         ledger::enter_period(&ledger);
         let reversal_id = Uuid::now_v7();
@@ -81,7 +81,7 @@ fn reverse_transaction(
     let rows = report::run(|| {
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
-        let transaction_id = id(transaction_id, "transaction_id")?;
+        let transaction_id = needed_id(transaction_id, "transaction_id")?;
         ledger::enter_period(&ledger);
         let fingerprint = Fingerprint::new(Operation::ReverseTransaction)
             .raw("transaction_id", Some(transaction_id.as_bytes()))
@@ -115,8 +115,4 @@ fn stored(
     let ids = result.as_array().map(Vec::as_slice).unwrap_or_default();
     let id = |value: &serde_json::Value| value.as_str()?.parse::<Uuid>().ok();
     ids.iter().filter_map(id).map(|id| stored_receipt(session, ledger, id, false)).collect()
-}
-
-fn id(id: Option<pgrx::Uuid>, name: &str) -> Result<Uuid> {
-    id.map(|id| Uuid::from_bytes(*id.as_bytes())).ok_or_else(|| missing(name))
 }

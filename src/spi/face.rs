@@ -2,9 +2,10 @@
 
 use super::jsonb::{Document, Items};
 use super::{Argument, numeric};
+use crate::error::{LedgerError, missing};
 use crate::money::Number;
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
-use pgrx::datum::Datum;
+use pgrx::datum::{Datum, Interval};
 use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
@@ -12,6 +13,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 use pgrx::{FromDatum, IntoDatum, pg_sys};
 use rust_decimal::Decimal;
 use std::ffi::CStr;
+use uuid::Uuid;
 
 /// A `numeric` argument. Nothing is decided about it yet: it may be NaN.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,21 @@ pub struct JsonItems(pub Items);
 /// A `regclass` argument: the oid of a table that exists, or did when it was written.
 #[derive(Clone, Copy, Debug)]
 pub struct Regclass(pub pg_sys::Oid);
+
+/// A `uuid` argument.
+pub fn uuid(id: pgrx::Uuid) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
+
+/// A `uuid` argument that must not be NULL.
+pub fn needed_id(id: Option<pgrx::Uuid>, name: &str) -> Result<Uuid, LedgerError> {
+    id.map(uuid).ok_or_else(|| missing(name))
+}
+
+/// An `interval` argument in microseconds; a day has 24 hours and a month 30 days.
+pub fn micros(interval: Interval) -> i64 {
+    i64::try_from(interval.as_micros()).unwrap_or(i64::MAX)
+}
 
 /// Tells pgrx which SQL type a Rust type stands for.
 macro_rules! sql_type {

@@ -3,19 +3,18 @@
 use super::rules::{Period, Refund, State};
 use super::store::{Plan, Subscription};
 use super::{NewPlan, Renewal, cancel, create_plan as create, find, renew_due, subscribe as start};
-use crate::error::{Code, LedgerError, Result, invalid, missing};
+use crate::error::{Code, LedgerError, Result, missing};
+use crate::form::{self, label};
 use crate::idempotency;
 use crate::idempotency::rules::{Fingerprint, Operation};
-use crate::label::label;
 use crate::ledger::{self, Ledger};
 use crate::report;
-use crate::spi::face::{Composite, JsonIn, NumericIn, composite_result};
+use crate::spi::face::{Composite, JsonIn, NumericIn, composite_result, micros, needed_id};
 use crate::spi::table::Table;
 use crate::spi::{Argument, Session};
 use pgrx::prelude::*;
 use serde_json::json;
 use std::ffi::CStr;
-use uuid::Uuid;
 
 /// A plan in words.
 pub struct PlanRow {
@@ -152,7 +151,7 @@ fn create_plan(
             price: price.ok_or_else(|| missing("price"))?.0,
             account: account.ok_or_else(|| missing("account"))?,
             period: Period::from_name(period.ok_or_else(|| missing("period"))?)?,
-            grace_micros: i64::try_from(grace.as_micros()).unwrap_or(i64::MAX),
+            grace_micros: micros(grace),
             currency,
             limits: limits.as_ref().map(|limits| &limits.0),
             description,
@@ -238,12 +237,9 @@ fn renew_due_subscriptions(
 ) -> Table<RenewalRow> {
     let rows = report::run(|| {
         let session = Session::connect();
-        let max_count = max_count.ok_or_else(|| missing("max_count"))?;
-        if !(1..=10_000).contains(&max_count) {
-            return Err(invalid("max_count", "be between 1 and 10000"));
-        }
+        let max_count = form::max_count(max_count, 10_000)?;
         let ledger = ledger::resolve(&session, ledger)?;
-        let renewals = renew_due(&session, &ledger, i64::from(max_count))?;
+        let renewals = renew_due(&session, &ledger, max_count)?;
         Ok(renewals.into_iter().map(|renewal| RenewalRow { ledger: ledger.name.clone(), renewal }).collect())
     });
     Table(rows)
@@ -271,10 +267,9 @@ fn cancel_subscription(
     report::run(|| {
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
-        let id = subscription_id.ok_or_else(|| missing("subscription_id"))?;
         let refund = Refund::from_name(refund.ok_or_else(|| missing("refund"))?)?;
         let reason = label(reason, "reason", 1000)?;
-        let id = Uuid::from_bytes(*id.as_bytes());
+        let id = needed_id(subscription_id, "subscription_id")?;
         let subscription = cancel(&session, &ledger, id, refund, reason)?;
         Ok(SubscriptionRow { ledger: ledger.name.clone(), subscription, replayed: false })
     })

@@ -14,7 +14,7 @@ use crate::ledger::{self, Ledger};
 use crate::money::Number;
 use crate::posting::batch::post_all;
 use crate::posting::request::{Request as Transfer, check_labels};
-use crate::posting::{self, Access, Wanted};
+use crate::posting::{self, Wanted};
 use crate::report::{Failure, attempt};
 use crate::spi::Session;
 use crate::spi::jsonb::Document;
@@ -206,9 +206,7 @@ pub fn renew_due(session: &Session, ledger: &Ledger, max_count: i64) -> Result<V
     for (from, to, price) in &flows {
         wanted.transfer(from, to, *price);
     }
-    let book = posting::open_book(session, ledger, &wanted, Access::Lock)?;
-    // Holds that had expired on the way are given back.
-    posting::write(session, ledger, &book, &[])?;
+    posting::lock(session, ledger, &wanted)?;
     ids.into_iter().map(|id| renew(session, ledger, id, now)).collect()
 }
 
@@ -302,7 +300,7 @@ fn transfer<'a>(
 }
 
 fn announce(session: &Session, ledger: &Ledger, topic: &str, subscription: &Subscription, more: Value) {
-    let mut payload = json!({
+    let payload = json!({
         "subscription_id": subscription.id.to_string(),
         "plan": subscription.plan,
         "account": subscription.account,
@@ -315,8 +313,5 @@ fn announce(session: &Session, ledger: &Ledger, topic: &str, subscription: &Subs
         "actor": ledger::settings::actor(),
         "for": ["seller", "finance"],
     });
-    if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
-        payload.extend(more);
-    }
-    event::write(session, ledger, topic, &subscription.id.to_string(), payload);
+    event::write(session, ledger, topic, &subscription.id.to_string(), event::with(payload, more));
 }

@@ -1,6 +1,7 @@
 //! The life of a subscription: paid period after period, late, and over.
 
 use crate::error::{Code, LedgerError, Result, invalid};
+use crate::form::word;
 use crate::money;
 use crate::time;
 use rust_decimal::Decimal;
@@ -142,13 +143,7 @@ pub fn unused(price: Decimal, start: i64, end: i64, now: i64) -> Decimal {
 
 /// A plan's name: lower-case words.
 pub fn check_name(name: &str) -> Result<&str> {
-    let well_formed = name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.len() <= 63
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if well_formed {
-        return Ok(name);
-    }
-    Err(invalid("name", "be lower-case words such as seller_pro").with("value", name))
+    word(name, "name", "seller_pro")
 }
 
 pub fn check_grace(micros: i64) -> Result<i64> {

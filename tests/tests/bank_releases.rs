@@ -68,6 +68,24 @@ async fn what_was_given_back_cannot_be_sent() {
 }
 
 #[tokio::test]
+async fn what_was_sent_before_it_was_given_back_leaves_nothing() {
+    let (_db, client, id) = released("sent_first").await;
+    call(&client, &format!("release_escrow('{id}')")).await;
+    call(&client, &record(&id, "R1", "")).await;
+    call(&client, &format!("refund_escrow('{id}', 100000, on_shortfall => 'advance')")).await;
+    assert_eq!(books::posted(&client, "receivables:wallets:seller").await, "85000.00");
+    for more in ["", ", amount => 0.01"] {
+        let error = assert_error(
+            try_call(&client, &record(&id, "R2", more)).await,
+            "release_exceeds_escrow",
+            "PT422",
+        );
+        assert_eq!(error.detail["left"], "0.00");
+    }
+    verify_clean(&client).await;
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_said_and_nothing_moves() {
     let (_db, client, id) = released("wrong").await;
     call(&client, &format!("release_escrow('{id}')")).await;

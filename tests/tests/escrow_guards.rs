@@ -1,7 +1,8 @@
 //! Proves that the tables themselves refuse what the code must never do, whoever asks: no escrow pays out more
-//! than it holds, nothing that was done to it is changed or taken away, and no dispute is decided twice.
+//! than it holds, nothing that was done to it is changed or taken away, no dispute is decided twice, nobody joins a
+//! group buy twice, and no period of a subscription and no bank's transfer is there twice.
 
-use wallet_ledger_tests::escrow::{act, assert_escrows_sound, open_order, shop};
+use wallet_ledger_tests::escrow::{BUYER, MERCHANT, act, assert_escrows_sound, open_order, shop};
 use wallet_ledger_tests::*;
 
 /// Every one as the superuser: what it does, and the constraint that refuses it, or `guard`.
@@ -51,10 +52,72 @@ const ATTEMPTS: &[(&str, &str)] = &[
     ("UPDATE wallet_data.escrow_actions SET actor = 'nobody'", "guard"),
     ("UPDATE wallet_data.escrow_splits SET fee_amount = 0", "guard"),
     ("UPDATE wallet_data.dispute_notes SET note = 'x'", "guard"),
+    ("UPDATE wallet_data.group_buys SET target_quantity = 1 WHERE reference = 'g'", "group_buys_one_target"),
+    ("UPDATE wallet_data.group_buys SET state_id = 2 WHERE reference = 'g'", "group_buys_decided"),
+    (
+        "INSERT INTO wallet_data.group_buy_members
+         SELECT ledger_id, member + 1, group_buy_id, escrow_id, buyer_account_id + 1, 1, now()
+         FROM wallet_data.group_buy_members",
+        "group_buy_members_escrow",
+    ),
+    (
+        "INSERT INTO wallet_data.group_buy_members
+         SELECT ledger_id, member + 1, group_buy_id, gen_random_uuid(), buyer_account_id, 1, now()
+         FROM wallet_data.group_buy_members",
+        "group_buy_members_buyer",
+    ),
+    (
+        "INSERT INTO wallet_data.bank_releases
+         SELECT ledger_id, line, escrow_id, gen_random_uuid(), transaction_id, bank_account_id, sent_at, recorded_at,
+                amount, transfer_reference, recorded_by FROM wallet_data.bank_releases",
+        "bank_releases_reference",
+    ),
+    (
+        "INSERT INTO wallet_data.subscription_periods SELECT * FROM wallet_data.subscription_periods",
+        "subscription_periods_pkey",
+    ),
+    (
+        "INSERT INTO wallet_data.subscriptions (ledger_id, period, subscription_id, plan_id, account_id, started_at,
+             period_start, period_end, attempt_at, price)
+         SELECT ledger_id, 1, gen_random_uuid(), plan_id, account_id, now(), now(), now() + interval '1 day', now(), 1
+         FROM wallet_data.subscriptions",
+        "subscriptions_live",
+    ),
+    ("UPDATE wallet_data.subscriptions SET state_id = 2", "subscriptions_past_due"),
+    ("UPDATE wallet_data.subscriptions SET state_id = 4", "subscriptions_ended"),
+    ("UPDATE wallet_data.bank_releases SET amount = 1", "guard"),
+    ("UPDATE wallet_data.plans SET price = 1", "guard"),
+    ("UPDATE wallet_data.subscription_periods SET amount = 1", "guard"),
+    ("UPDATE wallet_data.subscription_refunds SET amount = 1", "guard"),
 ];
 
-const TABLES: &[&str] =
-    &["rates", "escrows", "escrow_lines", "escrow_actions", "escrow_splits", "disputes", "dispute_notes"];
+const TABLES: &[&str] = &[
+    "rates",
+    "escrows",
+    "escrow_lines",
+    "escrow_actions",
+    "escrow_splits",
+    "disputes",
+    "dispute_notes",
+    "group_buys",
+    "group_buy_members",
+    "bank_releases",
+    "plans",
+    "subscriptions",
+    "subscription_periods",
+    "subscription_refunds",
+];
+
+/// A group buy that somebody has joined, a transfer to a seller's bank, a subscription.
+async fn beside(client: &Client, paid: &str) {
+    let group = call(client, "open_group_buy('g', 9, deadline => now() + interval '1 day')").await;
+    let lines = format!(r#"[{{"beneficiary": "{MERCHANT}", "amount": 10}}]"#);
+    call(client, &format!("join_group_buy('{}', '{BUYER}', '{lines}')", &group["id"])).await;
+    call(client, "register_bank_account('banks:bri:1', 'statement', account_number => '1')").await;
+    call(client, &format!("record_bank_release('{paid}', 'banks:bri:1', 'R1')")).await;
+    call(client, "create_plan('pro', 10)").await;
+    call(client, &format!("subscribe('pro', '{BUYER}')")).await;
+}
 
 #[tokio::test]
 async fn the_tables_refuse_it_whoever_asks() {
@@ -71,6 +134,7 @@ async fn the_tables_refuse_it_whoever_asks() {
             act(&client, "resolve_dispute", &dispute["id"], ", 5, 'r'").await;
         }
     }
+    beside(&client, &paid["id"]).await;
     let owner = db.connect().await;
     // Guards are ENABLE ALWAYS: what replays a log does not get past them.
     for role in ["origin", "replica"] {

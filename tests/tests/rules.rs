@@ -8,10 +8,10 @@
 mod address;
 #[path = "../../src/error.rs"]
 mod error;
+#[path = "../../src/form.rs"]
+mod form;
 #[path = "../../src/json.rs"]
 mod json;
-#[path = "../../src/label.rs"]
-mod label;
 #[path = "../../src/money.rs"]
 mod money;
 #[path = "../../src/time.rs"]

@@ -3,18 +3,17 @@
 use super::rules::{Method, Purpose, State};
 use super::store::Intent;
 use super::{Request, cancel, create, expire, find, reject_proof, submit_proof};
-use crate::error::{Code, LedgerError, Result, invalid, missing};
+use crate::error::{Code, LedgerError, Result, missing};
+use crate::form::{self, label};
 use crate::idempotency;
 use crate::idempotency::rules::{Fingerprint, Operation};
-use crate::label::label;
 use crate::ledger::{self, Ledger};
 use crate::report;
-use crate::spi::face::{Composite, JsonIn, NumericIn, composite_result};
+use crate::spi::face::{Composite, JsonIn, NumericIn, composite_result, micros, needed_id};
 use crate::spi::{Argument, Session};
 use pgrx::prelude::*;
 use serde_json::json;
 use std::ffi::CStr;
-use uuid::Uuid;
 
 /// An intent in words.
 pub struct IntentRow {
@@ -111,7 +110,7 @@ fn create_intent(
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
         let method = method.ok_or_else(|| missing("method"))?;
-        let micros = expires_in.map(|interval| i64::try_from(interval.as_micros()).unwrap_or(i64::MAX));
+        let micros = expires_in.map(micros);
         let document = metadata.as_ref().map(|metadata| &metadata.0);
         let fingerprint = Fingerprint::new(Operation::CreateIntent)
             .text("purpose", purpose)
@@ -203,7 +202,7 @@ fn cancel_intent(
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
         let reason = label(reason, "reason", 1000)?;
-        let intent = cancel(&session, &ledger, id(intent_id)?, reason)?;
+        let intent = cancel(&session, &ledger, needed_id(intent_id, "intent_id")?, reason)?;
         Ok(IntentRow::new(&ledger, intent, false))
     })
 }
@@ -219,12 +218,9 @@ fn cancel_intent(
 fn expire_intents(max_count: default!(Option<i32>, 1000), ledger: default!(Option<&str>, "NULL")) -> i64 {
     report::run(|| {
         let session = Session::connect();
-        let max_count = max_count.ok_or_else(|| missing("max_count"))?;
-        if !(1..=10_000).contains(&max_count) {
-            return Err(invalid("max_count", "be between 1 and 10000"));
-        }
+        let max_count = form::max_count(max_count, 10_000)?;
         let ledger = ledger::resolve(&session, ledger)?;
-        Ok(expire(&session, &ledger, i64::from(max_count)))
+        Ok(expire(&session, &ledger, max_count))
     })
 }
 
@@ -248,7 +244,7 @@ fn submit_payment_proof(
         let ledger = ledger::resolve(&session, ledger)?;
         let proof = label(proof_reference, "proof_reference", 1000)?;
         let proof = proof.ok_or_else(|| missing("proof_reference"))?;
-        let intent = submit_proof(&session, &ledger, id(intent_id)?, proof)?;
+        let intent = submit_proof(&session, &ledger, needed_id(intent_id, "intent_id")?, proof)?;
         Ok(IntentRow::new(&ledger, intent, false))
     })
 }
@@ -271,11 +267,7 @@ fn reject_payment(
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
         let reason = label(reason, "reason", 1000)?.ok_or_else(|| missing("reason"))?;
-        let intent = reject_proof(&session, &ledger, id(intent_id)?, reason)?;
+        let intent = reject_proof(&session, &ledger, needed_id(intent_id, "intent_id")?, reason)?;
         Ok(IntentRow::new(&ledger, intent, false))
     })
-}
-
-fn id(id: Option<pgrx::Uuid>) -> Result<Uuid> {
-    id.map(|id| Uuid::from_bytes(*id.as_bytes())).ok_or_else(|| missing("intent_id"))
 }

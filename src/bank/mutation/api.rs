@@ -4,14 +4,13 @@ use super::hand::{self, Matching};
 use super::store::Mutation;
 use crate::bank::account::rules::source_name;
 use crate::error::{Result, missing};
-use crate::label::label;
+use crate::form::label;
 use crate::ledger::{self, Ledger};
 use crate::report;
-use crate::spi::face::{Composite, composite_result};
+use crate::spi::face::{Composite, composite_result, needed_id};
 use crate::spi::{Argument, Session};
 use pgrx::prelude::*;
 use std::ffi::CStr;
-use uuid::Uuid;
 
 /// A mutation in words.
 pub struct MutationRow {
@@ -82,7 +81,7 @@ fn match_mutation_by_hand(
     ledger: default!(Option<&str>, "NULL"),
 ) -> MutationRow {
     work(ledger, reason, |session, ledger, reason| {
-        let (mutation, intent) = (id(mutation_id, "mutation_id")?, id(intent_id, "intent_id")?);
+        let (mutation, intent) = (needed_id(mutation_id, "mutation_id")?, needed_id(intent_id, "intent_id")?);
         hand::match_by_hand(session, ledger, mutation, intent, Matching::ByHand, Some(reason))
     })
 }
@@ -103,7 +102,7 @@ fn verify_payment(
     ledger: default!(Option<&str>, "NULL"),
 ) -> MutationRow {
     work(ledger, reason.or(Some("proof verified")), |session, ledger, reason| {
-        let (mutation, intent) = (id(mutation_id, "mutation_id")?, id(intent_id, "intent_id")?);
+        let (mutation, intent) = (needed_id(mutation_id, "mutation_id")?, needed_id(intent_id, "intent_id")?);
         hand::match_by_hand(session, ledger, mutation, intent, Matching::Verification, Some(reason))
     })
 }
@@ -128,7 +127,7 @@ fn assign_mutation(
 ) -> MutationRow {
     work(ledger, reason, |session, ledger, reason| {
         let account = account.ok_or_else(|| missing("account"))?;
-        hand::assign(session, ledger, id(mutation_id, "mutation_id")?, account, kind, Some(reason))
+        hand::assign(session, ledger, needed_id(mutation_id, "mutation_id")?, account, kind, Some(reason))
     })
 }
 
@@ -148,7 +147,7 @@ fn unmatch_mutation(
     ledger: default!(Option<&str>, "NULL"),
 ) -> MutationRow {
     work(ledger, reason, |session, ledger, reason| {
-        hand::unmatch(session, ledger, id(mutation_id, "mutation_id")?, reason)
+        hand::unmatch(session, ledger, needed_id(mutation_id, "mutation_id")?, reason)
     })
 }
 
@@ -168,7 +167,7 @@ fn return_mutation(
     ledger: default!(Option<&str>, "NULL"),
 ) -> MutationRow {
     work(ledger, reason, |session, ledger, reason| {
-        hand::give_back(session, ledger, id(mutation_id, "mutation_id")?, Some(reason))
+        hand::give_back(session, ledger, needed_id(mutation_id, "mutation_id")?, Some(reason))
     })
 }
 
@@ -189,11 +188,8 @@ fn mark_mutation_duplicate(
     ledger: default!(Option<&str>, "NULL"),
 ) -> MutationRow {
     work(ledger, reason, |session, ledger, reason| {
-        let (mutation, original) = (id(mutation_id, "mutation_id")?, id(original_id, "original_id")?);
+        let (mutation, original) =
+            (needed_id(mutation_id, "mutation_id")?, needed_id(original_id, "original_id")?);
         hand::mark_duplicate(session, ledger, mutation, original, Some(reason))
     })
-}
-
-fn id(id: Option<pgrx::Uuid>, name: &str) -> Result<Uuid> {
-    id.map(|id| Uuid::from_bytes(*id.as_bytes())).ok_or_else(|| missing(name))
 }

@@ -8,7 +8,7 @@ use super::{Delivery, receive, reprocess, set_secret, verify};
 use crate::error::{Code, LedgerError, Result, missing};
 use crate::ledger;
 use crate::report;
-use crate::spi::face::{Composite, JsonIn, Timestamp, composite_result};
+use crate::spi::face::{Composite, JsonIn, Timestamp, composite_result, micros};
 use crate::spi::{Argument, Session};
 use pgrx::prelude::*;
 use std::ffi::CStr;
@@ -112,7 +112,7 @@ fn set_webhook_secret(
         let provider = Provider::from_name(provider.ok_or_else(|| missing("provider"))?)?;
         let secret = secret.ok_or_else(|| missing("secret"))?;
         let keep = keep_previous_for.ok_or_else(|| missing("keep_previous_for"))?;
-        let micros = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
+        let micros = micros(keep);
         let until = set_secret(&session, &ledger, provider, secret, micros)?;
         Ok(until.map(Timestamp))
     })

@@ -3,14 +3,13 @@
 use super::store::BankRelease;
 use super::{Request, record};
 use crate::error::missing;
-use crate::label::label;
+use crate::form::needed_label;
 use crate::ledger;
 use crate::report;
-use crate::spi::face::{Composite, NumericIn, Timestamp, composite_result};
+use crate::spi::face::{Composite, NumericIn, Timestamp, composite_result, needed_id};
 use crate::spi::{Argument, Session};
 use pgrx::prelude::*;
 use std::ffi::CStr;
-use uuid::Uuid;
 
 /// A transfer in words.
 pub struct BankReleaseRow {
@@ -70,14 +69,12 @@ fn record_bank_release(
 ) -> BankReleaseRow {
     report::run(|| {
         let session = Session::connect();
-        let escrow_id = escrow_id.ok_or_else(|| missing("escrow_id"))?;
-        let reference = label(transfer_reference, "transfer_reference", 255)?;
         let request = Request {
-            escrow_id: Uuid::from_bytes(*escrow_id.as_bytes()),
+            escrow_id: needed_id(escrow_id, "escrow_id")?,
             line: line.ok_or_else(|| missing("line"))?,
             amount: amount.map(|amount| amount.0),
             bank_account: bank_account.ok_or_else(|| missing("bank_account"))?,
-            transfer_reference: reference.ok_or_else(|| missing("transfer_reference"))?,
+            transfer_reference: needed_label(transfer_reference, "transfer_reference", 255)?,
             sent_at: sent_at.map(|at| at.0),
         };
         let ledger = ledger::resolve(&session, ledger)?;

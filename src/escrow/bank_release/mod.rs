@@ -6,8 +6,9 @@
 pub mod api;
 pub mod store;
 
-use super::rules::{amount, chosen};
-use super::store::StoredLine;
+use super::rules::split::Units;
+use super::rules::{self, amount, chosen, units};
+use super::store::{Escrow, StoredLine};
 use super::{find, transfer};
 use crate::error::{Code, LedgerError, Result};
 use crate::ledger::{self, Ledger};
@@ -41,29 +42,16 @@ pub fn record(session: &Session, ledger: &Ledger, request: &Request) -> Result<B
         LedgerError::new(Code::BankAccountNotFound, format!("{bank_account} is no registered bank account"))
             .with("account", bank_account)
     })?;
-    let earned = (stored.line.released - stored.line.fee) - (stored.line.returned - stored.line.returned_fee);
+    let exact = |number| {
+        let value = money::positive(number, "amount")?;
+        money::to_scale(value, escrow.scale, &escrow.currency, "amount").map(units)
+    };
+    let asked = request.amount.map(exact).transpose()?;
     let mut sent = store::sent(session, ledger.id, escrow.id, request.line as i16);
     sent.rescale(escrow.scale);
-    let left = money::subtract(amount(earned, escrow.scale), sent).unwrap_or_default();
-    let wanted = match request.amount {
-        Some(number) => {
-            let value = money::positive(number, "amount")?;
-            money::to_scale(value, escrow.scale, &escrow.currency, "amount")?
-        }
-        None => left,
-    };
-    if wanted > left || wanted.is_zero() {
-        return Err(LedgerError::new(
-            Code::ReleaseExceedsEscrow,
-            format!(
-                "{wanted} is more than the {left} that {} has earned and not been sent",
-                stored.beneficiary
-            ),
-        )
-        .with("escrow_id", escrow.id)
-        .with("amount", wanted)
-        .with("left", left));
-    }
+    let wanted = rules::to_send(&stored.line, units(sent), asked)
+        .map_err(|left| exceeds(&escrow, &stored.beneficiary, asked.unwrap_or(left), left))?;
+    let wanted = amount(wanted, escrow.scale);
     let now = ledger::now();
     let sent_at = time::finite(request.sent_at.unwrap_or(now), "sent_at")?;
     if sent_at > now {
@@ -108,4 +96,16 @@ pub fn record(session: &Session, ledger: &Ledger, request: &Request) -> Result<B
     });
     event::write(session, ledger, "escrow.bank_release", &escrow.id.to_string(), payload);
     Ok(release)
+}
+
+fn exceeds(escrow: &Escrow, beneficiary: &str, wanted: Units, left: Units) -> LedgerError {
+    let (wanted, left) = (amount(wanted, escrow.scale), amount(left, escrow.scale));
+    let message = match left.is_zero() {
+        true => format!("{beneficiary} has earned nothing on this line that was not sent or given back"),
+        false => format!("{wanted} is more than the {left} that {beneficiary} has earned and not been sent"),
+    };
+    LedgerError::new(Code::ReleaseExceedsEscrow, message)
+        .with("escrow_id", escrow.id)
+        .with("amount", wanted)
+        .with("left", left)
 }

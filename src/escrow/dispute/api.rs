@@ -2,16 +2,15 @@
 
 use super::store::Dispute;
 use super::{add_note, open, resolve};
-use crate::error::{LedgerError, Result, invalid, missing};
-use crate::label::label;
+use crate::error::{Result, invalid, missing};
+use crate::form::needed_label;
 use crate::ledger::{self, Ledger};
 use crate::posting::request::is_scalar;
 use crate::report;
-use crate::spi::face::{Composite, JsonIn, NumericIn, composite_result};
+use crate::spi::face::{Composite, JsonIn, NumericIn, composite_result, needed_id};
 use crate::spi::{Argument, Session};
 use pgrx::prelude::*;
 use std::ffi::CStr;
-use uuid::Uuid;
 
 /// Longest note, in bytes.
 const NOTE_BYTES_MAX: usize = 4_000;
@@ -79,9 +78,9 @@ fn open_dispute(
 ) -> DisputeRow {
     report::run(|| {
         let session = Session::connect();
-        let escrow_id = id(escrow_id, "escrow_id")?;
-        let opened_by = words(opened_by, "opened_by", 255)?;
-        let reason = words(reason, "reason", 1000)?;
+        let escrow_id = needed_id(escrow_id, "escrow_id")?;
+        let opened_by = needed_label(opened_by, "opened_by", 255)?;
+        let reason = needed_label(reason, "reason", 1000)?;
         check_evidence(evidence.as_ref())?;
         let ledger = ledger::resolve(&session, ledger)?;
         let evidence = evidence.as_ref().map(|evidence| &evidence.0);
@@ -109,8 +108,8 @@ fn add_dispute_note(
 ) -> pgrx::Uuid {
     report::run(|| {
         let session = Session::connect();
-        let dispute_id = id(dispute_id, "dispute_id")?;
-        let note = words(note, "note", NOTE_BYTES_MAX)?;
+        let dispute_id = needed_id(dispute_id, "dispute_id")?;
+        let note = needed_label(note, "note", NOTE_BYTES_MAX)?;
         check_evidence(evidence.as_ref())?;
         let ledger = ledger::resolve(&session, ledger)?;
         let evidence = evidence.as_ref().map(|evidence| &evidence.0);
@@ -140,17 +139,13 @@ fn resolve_dispute(
 ) -> DisputeRow {
     report::run(|| {
         let session = Session::connect();
-        let dispute_id = id(dispute_id, "dispute_id")?;
+        let dispute_id = needed_id(dispute_id, "dispute_id")?;
         let refund = refund_amount.ok_or_else(|| missing("refund_amount"))?.0;
-        let reason = words(reason, "reason", 1000)?;
+        let reason = needed_label(reason, "reason", 1000)?;
         let ledger = ledger::resolve(&session, ledger)?;
         let dispute = resolve(&session, &ledger, dispute_id, refund, reason)?;
         Ok(DisputeRow::new(&ledger, dispute))
     })
-}
-
-fn words<'a>(text: Option<&'a str>, name: &str, bytes_max: usize) -> Result<&'a str> {
-    label(text, name, bytes_max)?.ok_or_else(|| missing(name))
 }
 
 fn check_evidence(evidence: Option<&JsonIn>) -> Result<()> {
@@ -162,8 +157,4 @@ fn check_evidence(evidence: Option<&JsonIn>) -> Result<()> {
         return Err(invalid("evidence", "be a JSON object or array"));
     }
     Ok(())
-}
-
-fn id(id: Option<pgrx::Uuid>, name: &str) -> std::result::Result<Uuid, LedgerError> {
-    id.map(|id| Uuid::from_bytes(*id.as_bytes())).ok_or_else(|| missing(name))
 }

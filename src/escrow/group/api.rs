@@ -2,19 +2,21 @@
 
 use super::rules::Target;
 use super::{Part, Request, Settled, join, open, settle};
-use crate::error::{Result, invalid, missing};
+use crate::error::{invalid, missing};
 use crate::escrow::api::once;
 use crate::escrow::api::rows::EscrowRow;
 use crate::escrow::wanted_lines;
+use crate::form;
 use crate::idempotency::rules::{Fingerprint, Operation};
 use crate::ledger::{self, Ledger};
 use crate::report;
-use crate::spi::face::{Composite, JsonIn, JsonItems, NumericIn, Timestamp, composite_result};
+use crate::spi::face::{
+    Composite, JsonIn, JsonItems, NumericIn, Timestamp, composite_result, micros, needed_id, uuid,
+};
 use crate::spi::{Argument, Session};
 use pgrx::prelude::*;
 use serde_json::json;
 use std::ffi::CStr;
-use uuid::Uuid;
 
 /// A group buy in words.
 pub struct GroupBuyRow {
@@ -90,8 +92,7 @@ fn open_group_buy(
     report::run(|| {
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
-        let micros =
-            auto_release_after.map(|interval| i64::try_from(interval.as_micros()).unwrap_or(i64::MAX));
+        let micros = auto_release_after.map(micros);
         let request = Request {
             reference: reference.ok_or_else(|| missing("reference"))?,
             target: Target::new(target_participants, target_quantity)?,
@@ -151,10 +152,10 @@ fn join_group_buy(
                 lines: &wanted,
                 quantity: quantity.ok_or_else(|| missing("quantity"))?,
                 amount: amount.map(|amount| amount.0),
-                intent_id: intent_id.map(|id| Uuid::from_bytes(*id.as_bytes())),
+                intent_id: intent_id.map(uuid),
                 metadata: document,
             };
-            join(&session, &ledger, id(group_buy_id)?, &part)
+            join(&session, &ledger, needed_id(group_buy_id, "group_buy_id")?, &part)
         })
     })
 }
@@ -179,16 +180,9 @@ fn settle_group_buy(
 ) -> GroupBuyRow {
     report::run(|| {
         let session = Session::connect();
-        let max_count = max_count.ok_or_else(|| missing("max_count"))?;
-        if !(1..=10_000).contains(&max_count) {
-            return Err(invalid("max_count", "be between 1 and 10000"));
-        }
+        let max_count = form::max_count(max_count, 10_000)?;
         let ledger = ledger::resolve(&session, ledger)?;
-        let settled = settle(&session, &ledger, id(group_buy_id)?, i64::from(max_count))?;
+        let settled = settle(&session, &ledger, needed_id(group_buy_id, "group_buy_id")?, max_count)?;
         Ok(GroupBuyRow::new(&ledger, settled))
     })
-}
-
-fn id(id: Option<pgrx::Uuid>) -> Result<Uuid> {
-    id.map(|id| Uuid::from_bytes(*id.as_bytes())).ok_or_else(|| missing("group_buy_id"))
 }

@@ -239,7 +239,7 @@ fn refund_each(
 }
 
 fn announce(session: &Session, ledger: &Ledger, topic: &str, group: &GroupBuy, more: Value) {
-    let mut payload = json!({
+    let payload = json!({
         "group_buy_id": group.id.to_string(),
         "reference": group.reference,
         "status": group.state.name(),
@@ -248,8 +248,5 @@ fn announce(session: &Session, ledger: &Ledger, topic: &str, group: &GroupBuy, m
         "for": ["buyer", "seller", "finance"],
         "actor": ledger::settings::actor(),
     });
-    if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
-        payload.extend(more);
-    }
-    event::write(session, ledger, topic, &group.id.to_string(), payload);
+    event::write(session, ledger, topic, &group.id.to_string(), event::with(payload, more));
 }

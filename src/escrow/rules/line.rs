@@ -62,6 +62,11 @@ impl Line {
         self.released - self.returned
     }
 
+    /// What the beneficiary has got and not given back.
+    pub fn earned(&self) -> Units {
+        (self.released - self.fee) - (self.returned - self.returned_fee)
+    }
+
     /// How a release of this much is split: the fee is always what the rate says of all that was released
     /// so far, so that many small releases come to the same as one.
     pub fn release(&self, gross: Units) -> Split {
@@ -74,11 +79,10 @@ impl Line {
     /// it got.
     pub fn give_back(&self, gross: Units) -> Split {
         let due = split::share(self.fee, self.returned + gross, self.released);
-        let net_left = (self.released - self.fee) - (self.returned - self.returned_fee);
         let fee_left = self.fee - self.returned_fee;
         let returned_fee = due
             .saturating_sub(self.returned_fee)
-            .max(gross.saturating_sub(net_left))
+            .max(gross.saturating_sub(self.earned()))
             .min(fee_left)
             .min(gross);
         Split { returned: gross, returned_fee, ..Split::default() }

@@ -143,3 +143,34 @@ fn lines_have_a_form() {
     );
     assert_eq!(request::total([hundred].into_iter(), Some(hundred), 2), Ok(hundred));
 }
+
+#[test]
+fn the_platform_advances_what_is_missing_and_no_more() {
+    let lines = order();
+    let lines = after(&lines, &release(&lines, &[0, 1], None).unwrap());
+    let back = refund(&lines, &[0, 1], None).unwrap();
+    let advanced = |parties: [&str; 2], has: fn(&str) -> Units| {
+        let mut splits = back.clone();
+        advance(&mut splits, &parties, has);
+        [splits[0].advanced, splits[1].advanced]
+    };
+    assert_eq!(advanced(["a", "b"], |_| 0), [7_225_000, 1_200_000]);
+    assert_eq!(advanced(["a", "b"], |_| Units::MAX), [0, 0]);
+    assert_eq!(advanced(["a", "b"], |party| if party == "a" { 7_000_000 } else { 0 }), [225_000, 1_200_000]);
+    // One who is on two lines spends the same money once.
+    assert_eq!(advanced(["a", "a"], |_| 8_000_000), [0, 425_000]);
+}
+
+#[test]
+fn what_was_sent_or_given_back_is_not_sent_again() {
+    let food = order()[0];
+    assert_eq!(to_send(&food, 0, None), Err(0));
+    let food = food.after(&food.release(8_500_000));
+    assert_eq!(to_send(&food, 0, None), Ok(7_225_000));
+    assert_eq!(to_send(&food, 7_000_000, Some(225_000)), Ok(225_000));
+    assert_eq!(to_send(&food, 7_000_000, Some(225_001)), Err(225_000));
+    // Sent first and taken back then: nothing is left, not less than nothing.
+    let food = food.after(&food.give_back(8_500_000));
+    assert_eq!(to_send(&food, 7_000_000, None), Err(0));
+    assert_eq!(to_send(&food, 7_000_000, Some(1)), Err(0));
+}

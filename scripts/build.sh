@@ -42,7 +42,10 @@ install_extension() {
 
 cd "$ROOT"
 make_private_postgres
-cargo pgrx package --pg-config "$pg_config" --out-dir "$stage" >&2
+# WL_QUICK=1: not optimised and built piece by piece, for whoever changes a line and runs a test.
+quick=()
+[ "${WL_QUICK:-}" != 1 ] || quick=(--debug)
+cargo pgrx package "${quick[@]}" --pg-config "$pg_config" --out-dir "$stage" >&2
 install_extension
 # What `make package` takes.
 rm -rf "$TARGET/stage"

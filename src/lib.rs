@@ -4,6 +4,7 @@
 //! pgrx, no SQL) ← `spi`, `report` ← every `store` (all SQL) ← every `mod` (the flow: lock, decide,
 //! write) ← every `api` (the SQL face) ← this file. Only `posting::store` writes transfers and balances.
 
+mod access;
 mod account;
 mod address;
 mod bank;

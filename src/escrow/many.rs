@@ -12,7 +12,7 @@ use crate::error::{Code, LedgerError, Result};
 use crate::idempotency::rules::Operation;
 use crate::ledger::Ledger;
 use crate::posting::Access;
-use crate::posting::batch::{self, Call, OnError, Outcome};
+use crate::posting::batch::{self, Call, Limits, OnError, Outcome};
 use crate::posting::request::Request;
 use crate::report::{Failure, attempt};
 use crate::spi::Session;
@@ -118,7 +118,11 @@ fn post(
         return Ok(posted);
     }
     let (operation, on_error, access) = (Operation::PostTransfer, OnError::Report, Access::Lock);
-    let outcomes = batch::post(session, ledger, Call { requests, operation, on_error, access })?;
+    let outcomes = batch::post(
+        session,
+        ledger,
+        Call { requests, operation, on_error, access, limits: Limits::Enforce },
+    )?;
     for (place, outcome) in owners.iter().zip(outcomes) {
         match outcome {
             Outcome::Posted(receipt) | Outcome::Replayed(receipt) => {

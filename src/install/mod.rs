@@ -27,6 +27,10 @@ const TABLES: &[&str] = &[
     include_str!("../../sql/data/10_escrow.sql"),
     include_str!("../../sql/data/11_group_buys.sql"),
     include_str!("../../sql/data/12_subscriptions.sql"),
+    include_str!("../../sql/data/13_limits.sql"),
+    include_str!("../../sql/data/14_people.sql"),
+    include_str!("../../sql/data/15_purchases.sql"),
+    include_str!("../../sql/data/16_identification.sql"),
 ];
 
 /// Every version of the data schema and what it takes to get there from the one before. Released
@@ -38,10 +42,18 @@ const OBJECTS: &[&str] = &[
     include_str!("../../sql/data/80_guards.sql"),
     include_str!("../../sql/data/80_guards_bank.sql"),
     include_str!("../../sql/data/80_guards_escrow.sql"),
+    include_str!("../../sql/data/80_guards_limits.sql"),
+    include_str!("../../sql/data/80_guards_people.sql"),
+    include_str!("../../sql/data/80_guards_purchases.sql"),
+    include_str!("../../sql/data/80_guards_identification.sql"),
     include_str!("../../sql/data/81_views.sql"),
     include_str!("../../sql/data/81_views_bank.sql"),
     include_str!("../../sql/data/81_views_escrow.sql"),
     include_str!("../../sql/data/81_views_finance.sql"),
+    include_str!("../../sql/data/81_views_limits.sql"),
+    include_str!("../../sql/data/81_views_people.sql"),
+    include_str!("../../sql/data/81_views_purchases.sql"),
+    include_str!("../../sql/data/81_views_identification.sql"),
     include_str!("../../sql/data/82_grants.sql"),
 ];
 

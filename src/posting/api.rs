@@ -1,6 +1,6 @@
 //! SQL face of posting.
 
-use super::batch::{self, Call, OnError, Outcome};
+use super::batch::{self, Call, Limits, OnError, Outcome};
 use super::request::{DEFAULT_KIND, Request};
 use super::store::Receipt;
 use super::{Access, stored_receipt};
@@ -197,6 +197,7 @@ fn post_one(request: Request, ledger: Option<&str>, access: Access) -> Result<Tr
         operation: Operation::PostTransfer,
         on_error: OnError::Raise,
         access,
+        limits: Limits::Enforce,
     };
     match batch::post(&session, &ledger, call)?.pop() {
         Some(Outcome::Posted(receipt)) => Ok(TransferReceipt::new(&session, &ledger, receipt, false)),
@@ -271,7 +272,13 @@ fn post_many(
     requests: Vec<Request>,
     on_error: OnError,
 ) -> Result<Vec<Outcome>> {
-    let call = Call { requests, operation: Operation::PostTransfers, on_error, access: Access::Lock };
+    let call = Call {
+        requests,
+        operation: Operation::PostTransfers,
+        on_error,
+        access: Access::Lock,
+        limits: Limits::Enforce,
+    };
     batch::post(session, ledger, call)
 }
 

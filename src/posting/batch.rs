@@ -22,6 +22,16 @@ pub enum OnError {
     Report,
 }
 
+/// What spending limits do to a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Limits {
+    /// What passes a limit is refused.
+    #[default]
+    Enforce,
+    /// It is counted all the same: the goods are gone already.
+    Count,
+}
+
 /// What an item came to.
 #[derive(Clone, Debug)]
 pub enum Outcome {
@@ -36,6 +46,7 @@ pub struct Call<'a> {
     pub operation: Operation,
     pub on_error: OnError,
     pub access: Access,
+    pub limits: Limits,
 }
 
 /// An item on its way through the engine.
@@ -97,7 +108,9 @@ pub fn post(session: &Session, ledger: &Ledger, mut call: Call) -> Result<Vec<Ou
 /// Posts all of the requests or none, and returns the transaction of the first.
 pub fn post_all(session: &Session, ledger: &Ledger, requests: Vec<Request>) -> Result<Uuid> {
     let (operation, on_error, access) = (Operation::PostTransfer, OnError::Raise, Access::Lock);
-    match post(session, ledger, Call { requests, operation, on_error, access })?.first() {
+    match post(session, ledger, Call { requests, operation, on_error, access, limits: Limits::Enforce })?
+        .first()
+    {
         Some(Outcome::Posted(receipt)) => receipt.transaction_id,
         _ => None,
     }

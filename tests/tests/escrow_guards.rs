@@ -84,7 +84,7 @@ const ATTEMPTS: &[(&str, &str)] = &[
         "subscriptions_live",
     ),
     ("UPDATE wallet_data.subscriptions SET state_id = 2", "subscriptions_past_due"),
-    ("UPDATE wallet_data.subscriptions SET state_id = 4", "subscriptions_ended"),
+    ("UPDATE wallet_data.subscriptions SET state_id = 4, attempt_at = NULL", "subscriptions_ended"),
     ("UPDATE wallet_data.bank_releases SET amount = 1", "guard"),
     ("UPDATE wallet_data.plans SET price = 1", "guard"),
     ("UPDATE wallet_data.subscription_periods SET amount = 1", "guard"),

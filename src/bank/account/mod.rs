@@ -13,7 +13,7 @@ use crate::idempotency::rules::Operation;
 use crate::ledger::{self, Ledger};
 use crate::money::{self, Number};
 use crate::posting::Access;
-use crate::posting::batch::{self, Call, OnError};
+use crate::posting::batch::{self, Call, Limits, OnError};
 use crate::posting::request::Request;
 use crate::spi::Session;
 use crate::{address, event};
@@ -195,6 +195,7 @@ fn post_opening(session: &Session, ledger: &Ledger, new: &NewBankAccount, curren
         operation: Operation::PostTransfer,
         on_error: OnError::Raise,
         access: Access::Lock,
+        limits: Limits::Enforce,
     };
     batch::post(session, ledger, call).map(|_| ())
 }

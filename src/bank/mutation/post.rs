@@ -10,7 +10,7 @@ use crate::idempotency::rules::Operation;
 use crate::ledger::{self, Ledger};
 use crate::money::{self, Number};
 use crate::posting::Access;
-use crate::posting::batch::{self, Call, OnError, Outcome};
+use crate::posting::batch::{self, Call, Limits, OnError, Outcome};
 use crate::posting::request::Request;
 use crate::spi::Session;
 use std::collections::HashMap;
@@ -83,6 +83,7 @@ fn post(
         operation: Operation::PostTransfers,
         on_error: OnError::Report,
         access: Access::Lock,
+        limits: Limits::Enforce,
     };
     let outcomes = batch::post(session, ledger, call)?;
     let mut refused: HashMap<usize, &'static str> = HashMap::new();

@@ -7,7 +7,7 @@ use crate::idempotency::rules::Operation;
 use crate::idempotency::{self, store::Stored};
 use crate::ledger::{self, Ledger};
 use crate::money;
-use crate::posting::batch::{self, Call, OnError};
+use crate::posting::batch::{self, Call, Limits, OnError};
 use crate::posting::request::Request;
 use crate::posting::{self, Access, Wanted};
 use crate::reversal::{self, Keyed};
@@ -105,6 +105,7 @@ fn post(session: &Session, ledger: &Ledger, context: &Context, changes: &Changes
         operation: Operation::PostTransfers,
         on_error: OnError::Raise,
         access: Access::Lock,
+        limits: Limits::Enforce,
     };
     let row = |index: usize| changes.posts.get(index).map(|(change, _)| change.row.as_str());
     batch::post(session, ledger, call).map_err(|error| for_row(error, &context.table, row))?;

@@ -1,0 +1,1 @@
+-- Guards of identification. Run by every wallet_ledger.install(), as wallet_owner.

@@ -1,0 +1,1 @@
+-- Guards of spending limits. Run by every wallet_ledger.install(), as wallet_owner.

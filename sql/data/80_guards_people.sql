@@ -1,0 +1,1 @@
+-- Guards of people and places. Run by every wallet_ledger.install(), as wallet_owner.

@@ -1,0 +1,2 @@
+-- Public views of spending limits, and what each role may read of their tables.
+-- Run by every wallet_ledger.install(), as wallet_owner.

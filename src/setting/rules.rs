@@ -8,6 +8,7 @@ pub mod timeline;
 
 use crate::address;
 use crate::error::{LedgerError, Result, invalid};
+use crate::form::word;
 use interval::DAY;
 use rust_decimal::Decimal;
 
@@ -26,6 +27,7 @@ pub enum Setting {
     UniqueCodeAccount,
     IntentGrace,
     ShortfallAccount,
+    LimitedKinds,
 }
 
 /// What values a setting takes.
@@ -39,6 +41,8 @@ pub enum Form {
     Word(&'static [&'static str]),
     /// The address of an account.
     Account,
+    /// Kinds of transfers.
+    Kinds,
 }
 
 /// A value that has its setting's form.
@@ -113,6 +117,7 @@ impl Setting {
             }
             Form::Word(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
             Form::Account => address::checked(text, "value").ok().map(|text| Value::Text(text.to_owned())),
+            Form::Kinds => kinds(text).map(Value::Text),
         };
         value.ok_or_else(|| definition.malformed(text))
     }
@@ -131,6 +136,7 @@ impl Definition {
             }
             Form::Word(words) => format!("be one of {}", words.join(", ")),
             Form::Account => format!("be an account address such as {}", self.default),
+            Form::Kinds => format!("be kinds such as {}", self.default),
         };
         invalid("value", &must).with("setting", self.name).with("value", text)
     }
@@ -144,6 +150,7 @@ impl Form {
             Form::Interval { .. } => "interval",
             Form::Word(_) => "word",
             Form::Account => "account",
+            Form::Kinds => "kinds",
         }
     }
 }
@@ -167,6 +174,14 @@ fn amount(text: &str) -> Option<Decimal> {
         return None;
     }
     Decimal::from_str_exact(text).ok()
+}
+
+/// Words with a comma between them, each once and in order.
+fn kinds(text: &str) -> Option<String> {
+    let mut names: Vec<&str> = text.split(',').map(str::trim).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.iter().all(|name| word(name, "value", "payment").is_ok()).then(|| names.join(", "))
 }
 
 /// The reason of a change: a label, not a document.
@@ -208,6 +223,7 @@ mod tests {
             (Setting::IntentGrace, "168 hours", "7 days"),
             (Setting::UniqueCodeBeneficiary, "payer", "payer"),
             (Setting::UniqueCodeAccount, "platform:codes", "platform:codes"),
+            (Setting::LimitedKinds, "purchase,payment,purchase", "payment, purchase"),
         ] {
             let value = setting.parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
             assert_eq!(value.to_text(), canonical, "{text:?}");
@@ -234,10 +250,13 @@ mod tests {
             (Setting::IntentGrace, &["8 days", "169 hours", "168 hours 1 microsecond"]),
             (Setting::UniqueCodeBeneficiary, &words),
             (Setting::UniqueCodeAccount, &accounts),
+            (Setting::LimitedKinds, &["payment,", ",", "Payment", "payment;purchase", "payment purchase"]),
         ] {
             // A word of letters and signs is an address.
             let is_account = setting.definition().form == Form::Account;
             let common = common.iter().filter(|text| !is_account || !matches!(**text, "NaN" | "-1" | "null"));
+            let is_kinds = setting.definition().form == Form::Kinds;
+            let common = common.filter(|text| !is_kinds || **text != "null");
             for text in common.chain(texts) {
                 let error = setting.parse(text).expect_err(text);
                 assert_eq!(error.code, Code::InvalidArgument, "{text:?}");

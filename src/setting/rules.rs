@@ -83,6 +83,7 @@ pub static ALL: &[Definition] = &[
     define(Setting::UniqueCodeAccount, "unique_code_account", Form::Account, "platform:revenue:unique_code", "The account that is credited with unique codes where they are the platform's."),
     define(Setting::IntentGrace, "intent_grace", Form::Interval { longest: 7 * DAY }, "1 hour", "How long after its expiry an intent is still paid by a transfer, by the bank's time."),
     define(Setting::ShortfallAccount, "shortfall_account", Form::Account, "platform:receivable:chargebacks", "The account that is debited with what a reversal cannot take back from the payer."),
+    define(Setting::LimitedKinds, "limited_kinds", Form::Kinds, "payment, purchase", "The kinds of transfers and holds that spending limits count."),
 ];
 
 impl Setting {

@@ -201,7 +201,7 @@ BEGIN
     RETURN QUERY
     SELECT 'roles', 'error', pg_catalog.format('role %s does not exist', r.name),
            'Run SELECT wallet_ledger.install() as a superuser or with CREATEROLE.'
-    FROM pg_catalog.unnest(ARRAY['wallet_owner', 'wallet_app', 'wallet_auditor']) AS r (name)
+    FROM pg_catalog.unnest(ARRAY['wallet_owner', 'wallet_app', 'wallet_auditor', 'wallet_user']) AS r (name)
     WHERE pg_catalog.to_regrole(r.name) IS NULL;
 
     RETURN QUERY
@@ -336,7 +336,7 @@ BEGIN
            pg_catalog.format('role %s has been granted something on %s of our objects', n.role_name, count(DISTINCT n.name)),
            'If you do not know why: \dp wallet_data.* and \df+ wallet_ledger.* show what.'
     FROM named n
-    WHERE n.grantee <> 0 AND n.role_name NOT IN ('wallet_owner', 'wallet_app', 'wallet_auditor')
+    WHERE n.grantee <> 0 AND n.role_name NOT IN ('wallet_owner', 'wallet_app', 'wallet_auditor', 'wallet_user')
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = n.grantee AND r.rolsuper)
       -- The extension's own script lets the owner of the database run install().
       AND NOT (n.role_name = 'pg_database_owner' AND n.short IN ('install', 'wallet_ledger'))
@@ -480,7 +480,7 @@ BEGIN
         (7, 'indexes', true, 'every index is there, and valid'),
         (8, 'guards', true, 'every guard is there, and ENABLE ALWAYS'),
         (9, 'views', true, 'every view is there'),
-        (10, 'roles', false, 'wallet_owner, wallet_app and wallet_auditor are as they should be'),
+        (10, 'roles', false, 'wallet_owner, wallet_app, wallet_auditor and wallet_user are as they should be'),
         (11, 'owners', false, 'everything belongs to wallet_owner'),
         (12, 'functions', false, 'every definer function pins its search_path'),
         (13, 'append_only', true, 'nobody may change or delete transfers and events'),

@@ -60,7 +60,7 @@ DECLARE
         'create_member', 'create_guardian', 'link_guardian', 'create_merchant', 'create_device', 'set_item',
         'set_party_status', 'assign_role', 'revoke_role', 'role_permissions',
         'set_spending_limit', 'check_spending_limit', 'member_overview',
-        'purchase', 'refund_purchase', 'sync_purchases',
+        'purchase', 'refund_purchase', 'repay_overdraft', 'sync_purchases',
         'set_pin', 'verify_pin', 'enrol_fingerprint', 'create_qr_code', 'record_authentication'];
     signature pg_catalog.regprocedure;
 BEGIN

@@ -28,7 +28,7 @@ pub fn demand_on_account(session: &Session, ledger: &Ledger, action: Action, add
     demand_on_account_at(session, ledger, action, address, None)
 }
 
-/// The same at a merchant, whose people may then do it too.
+/// The same at a merchant, by its name or the address of its account: its people may then do it too.
 pub fn demand_on_account_at(
     session: &Session,
     ledger: &Ledger,
@@ -43,6 +43,7 @@ pub fn demand_on_account_at(
     let (grants, member) = store::grants_on_account(session, ledger.id, &actor, address);
     // At a merchant a member pays: an account that is nobody's is the organisation's there too.
     let merchant = merchant.filter(|_| member.is_some());
+    let merchant = merchant.map(|merchant| merchant.strip_prefix("merchants:").unwrap_or(merchant));
     let target = Target { member: member.as_deref(), merchant };
     decide(&actor, rules::allows(&grants, action, target), action)
 }

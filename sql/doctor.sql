@@ -332,6 +332,13 @@ BEGIN
     FROM named n WHERE n.grantee = 0
     GROUP BY n.kind, n.name
     UNION ALL
+    SELECT 'signed_in', 'warning',
+           pg_catalog.format('wallet_user may %s on %s, which does not ask who somebody is',
+                             pg_catalog.string_agg(DISTINCT n.privilege_type, ', '), n.name),
+           pg_catalog.format('REVOKE ALL ON %s FROM wallet_user;', n.name)
+    FROM named n WHERE n.role_name = 'wallet_user' AND n.kind = 'TABLE'
+    GROUP BY n.name
+    UNION ALL
     SELECT 'grants', 'ok',
            pg_catalog.format('role %s has been granted something on %s of our objects', n.role_name, count(DISTINCT n.name)),
            'If you do not know why: \dp wallet_data.* and \df+ wallet_ledger.* show what.'
@@ -486,9 +493,10 @@ BEGIN
         (13, 'append_only', true, 'nobody may change or delete transfers and events'),
         (14, 'table_writers', true, 'nobody writes tables past the functions'),
         (15, 'public', false, 'PUBLIC has no privilege'),
-        (16, 'grants', false, 'no role but ours has been granted anything'),
-        (17, 'settings', false, 'what is acknowledged survives a crash'),
-        (18, 'long_transactions', false, 'no transaction holds the cursors back')
+        (16, 'signed_in', false, 'wallet_user reads no table and no view'),
+        (17, 'grants', false, 'no role but ours has been granted anything'),
+        (18, 'settings', false, 'what is acknowledged survives a crash'),
+        (19, 'long_transactions', false, 'no transaction holds the cursors back')
     ) AS c (number, check_name, needs_data, well)
     LEFT JOIN findings f ON f.check_name = c.check_name
     WHERE is_installed OR NOT c.needs_data OR f.check_name IS NOT NULL

@@ -7,6 +7,8 @@
 mod cast;
 #[path = "access/claims.rs"]
 mod claims;
+#[path = "access/page.rs"]
+mod page;
 #[path = "access/tries.rs"]
 mod tries;
 
@@ -231,5 +233,11 @@ async fn a_signed_in_person_reaches_only_what_asks() {
         assert_eq!(error.sqlstate, "42501", "{sql}");
     }
     assert!(calls(&client, "role_permissions()").await.len() > 50);
+    let signed_in = "SELECT string_agg(status || ': ' || detail, '; ') FROM wallet_ledger.doctor()
+                     WHERE check_name = 'signed_in'";
+    assert_eq!(value(&superuser, signed_in).await, "ok: wallet_user reads no table and no view");
+    execute(&superuser, "GRANT SELECT ON wallet_ledger.members TO wallet_user").await;
+    let found = value(&superuser, signed_in).await;
+    assert!(found.starts_with("warning: wallet_user may SELECT on wallet_ledger.members"), "{found}");
     verify_clean(&app).await;
 }

@@ -553,3 +553,107 @@ CREATE TYPE wallet_ledger.spending_check AS (
 );
 COMMENT ON TYPE wallet_ledger.spending_check IS
     'What the spending limits of an account say about an amount: allowed or why not, and the numbers of the bound that decides.';
+CREATE TYPE wallet_ledger.member_row AS (
+    member     text,
+    ledger     text,
+    account    text,
+    currency   text,
+    full_name  text,
+    actor      text,
+    status     text,
+    metadata   jsonb,
+    created_at timestamptz
+);
+COMMENT ON TYPE wallet_ledger.member_row IS
+    'A member with the wallet: active or inactive; actor is who signs in as this member.';
+
+CREATE TYPE wallet_ledger.guardian_row AS (
+    guardian   text,
+    ledger     text,
+    full_name  text,
+    actor      text,
+    status     text,
+    metadata   jsonb,
+    created_at timestamptz
+);
+COMMENT ON TYPE wallet_ledger.guardian_row IS
+    'A guardian: active or inactive; actor is who signs in as this guardian.';
+
+CREATE TYPE wallet_ledger.guardian_link_row AS (
+    guardian       text,
+    member         text,
+    ledger         text,
+    may_view       boolean,
+    may_top_up     boolean,
+    may_set_limits boolean,
+    linked_at      timestamptz,
+    linked_by      text
+);
+COMMENT ON TYPE wallet_ledger.guardian_link_row IS
+    'What a guardian may do for a member, since when and by whom. All false: the link was taken back.';
+
+CREATE TYPE wallet_ledger.merchant_row AS (
+    merchant   text,
+    ledger     text,
+    account    text,
+    currency   text,
+    full_name  text,
+    status     text,
+    metadata   jsonb,
+    created_at timestamptz
+);
+COMMENT ON TYPE wallet_ledger.merchant_row IS
+    'A merchant with the account that purchases are credited to: active or inactive.';
+
+CREATE TYPE wallet_ledger.device_row AS (
+    device          text,
+    ledger          text,
+    merchant        text,
+    full_name       text,
+    status          text,
+    gap_policy      text,
+    conflict_policy text,
+    overdraft_limit numeric,
+    last_sequence   bigint,
+    last_synced_at  timestamptz,
+    created_at      timestamptz
+);
+COMMENT ON TYPE wallet_ledger.device_row IS
+    'A till of a merchant: active or inactive; gap_policy is wait or take, conflict_policy reject or accept.';
+
+CREATE TYPE wallet_ledger.item_row AS (
+    merchant          text,
+    item              text,
+    ledger            text,
+    full_name         text,
+    category          text,
+    price             numeric,
+    currency          text,
+    quantity_decimals integer,
+    status            text,
+    updated_at        timestamptz,
+    updated_by        text
+);
+COMMENT ON TYPE wallet_ledger.item_row IS
+    'An item of a merchant''s catalogue at its price of now: active or inactive.';
+
+CREATE TYPE wallet_ledger.party_row AS (
+    kind   text,
+    name   text,
+    ledger text,
+    status text
+);
+COMMENT ON TYPE wallet_ledger.party_row IS
+    'A member, a guardian, a merchant or a device, and whether it takes part: active or inactive.';
+
+CREATE TYPE wallet_ledger.role_row AS (
+    actor       text,
+    role        text,
+    scope       text,
+    ledger      text,
+    assigned    boolean,
+    assigned_at timestamptz,
+    assigned_by text
+);
+COMMENT ON TYPE wallet_ledger.role_row IS
+    'A role of an actor as it stands after the call. When it was given, and by whom, is known of administrators and cashiers.';

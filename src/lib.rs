@@ -20,6 +20,7 @@ mod json;
 mod ledger;
 mod limit;
 mod money;
+mod people;
 mod posting;
 mod rate;
 mod reading;
@@ -56,6 +57,8 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     open_group_buy, join_group_buy, settle_group_buy, record_bank_release,
     create_plan, subscribe, renew_due_subscriptions, cancel_subscription,
     finance_overview, finance_trend, set_spending_limit, check_spending_limit,
+    create_member, create_guardian, link_guardian, create_merchant, create_device, set_item, set_party_status,
+    assign_role, revoke_role, role_permissions,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 

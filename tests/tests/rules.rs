@@ -83,6 +83,10 @@ mod ledger {
 mod limit {
     pub mod rules;
 }
+#[path = "../../src/people"]
+mod people {
+    pub mod rules;
+}
 #[path = "../../src/posting"]
 mod posting {
     pub mod rules;

@@ -299,8 +299,6 @@ impl Model {
             let spent = if limit.method.is_none() { before } else { by_method(limit.method) };
             applies && limit.per_transaction.is_some_and(|cap| (cap - spent).max(0) < asked.amount)
         });
-        per_transaction
-            || self.judge(asked, 0).reason.is_some_and(|reason| reason != "per_transaction")
-            || self.judge(asked, 0).reason.is_some()
+        per_transaction || self.judge(asked, 0).reason.is_some()
     }
 }

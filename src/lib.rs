@@ -15,6 +15,7 @@ mod finance;
 mod form;
 mod hold;
 mod idempotency;
+mod identification;
 mod install;
 mod json;
 mod ledger;
@@ -55,6 +56,7 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     open_group_buy, join_group_buy, settle_group_buy, record_bank_release,
     create_plan, subscribe, renew_due_subscriptions, cancel_subscription,
     finance_overview, finance_trend,
+    set_pin, verify_pin, enrol_fingerprint, create_qr_code, record_authentication,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 

@@ -19,6 +19,7 @@ mod identification;
 mod install;
 mod json;
 mod ledger;
+mod limit;
 mod money;
 mod posting;
 mod rate;

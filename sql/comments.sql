@@ -180,6 +180,11 @@ COMMENT ON FUNCTION wallet_ledger.finance_overview IS
 COMMENT ON FUNCTION wallet_ledger.finance_trend IS
     'The same figures day by day, week by week or month by month in the ledger''s time zone, empty ones included, at most 1000. from, to: the period, to excluded, NULL is open; bucket: day, week or month.';
 
+COMMENT ON FUNCTION wallet_ledger.set_spending_limit IS
+    'Sets a spending limit of an account, or with account * the organisation''s default for all members'' wallets, from effective_from on. per_transaction, daily, weekly, monthly: the most that may be spent, gross; 0 is nothing, NULL no bound. windows: [{"days": ["mon"], "from": "07:00", "to": "15:00"}] by the ledger''s clock. merchants, categories: {"allow": [], "deny": [], "limits": {"food": {"daily": 20000}}}. name: the same again changes the limit, another adds one; all apply. method: fingerprint, pin or qr. replaces_default: the defaults do not count beside it. Nothing limited lifts it. Returns the limit; event limit.changed.';
+COMMENT ON FUNCTION wallet_ledger.check_spending_limit IS
+    'Whether an account may spend an amount at a merchant, on a category, at a time (now by default), identified by a method: exactly what posting would say at the same instant. Returns allowed, reason, limit_amount, spent, held, remaining, resets_at and which limit decides; all NULL where nothing is limited. Reads only.';
+
 -- Identification
 COMMENT ON FUNCTION wallet_ledger.set_pin IS
     'Sets a member''s PIN, or another one: 4 to 12 digits, none that everybody tries first. Kept as a slow salted hash only. Ends a lock-out. Returns when it was set.';

@@ -153,7 +153,7 @@ CREATE TYPE wallet_ledger.setting_row AS (
     created_at     timestamptz
 );
 COMMENT ON TYPE wallet_ledger.setting_row IS
-    'A setting with the value that counts. unit: amount, interval, count, word or account; effective_from and what follows are NULL where the default counts.';
+    'A setting with the value that counts. unit: amount, interval, count, word, account or kinds; effective_from and what follows are NULL where the default counts.';
 
 CREATE TYPE wallet_ledger.trigger_finding AS (
     trigger_name text,
@@ -513,6 +513,46 @@ CREATE TYPE wallet_ledger.finance_trend_row AS (
 );
 COMMENT ON TYPE wallet_ledger.finance_trend_row IS
     'The figures of one day, week or month, by currency: from first_day up to but not with next_day, in the ledger''s time zone.';
+
+CREATE TYPE wallet_ledger.spending_limit_row AS (
+    id               uuid,
+    ledger           text,
+    account          text,
+    name             text,
+    currency         text,
+    per_transaction  numeric,
+    daily            numeric,
+    weekly           numeric,
+    monthly          numeric,
+    windows          jsonb,
+    merchants        jsonb,
+    categories       jsonb,
+    method           text,
+    replaces_default boolean,
+    effective_from   timestamptz,
+    set_by           text,
+    reason           text,
+    created_at       timestamptz
+);
+COMMENT ON TYPE wallet_ledger.spending_limit_row IS
+    'A spending limit: account (* is the organisation''s default), name, what it limits, from when on, by whom.';
+
+CREATE TYPE wallet_ledger.spending_check AS (
+    allowed      boolean,
+    reason       text,
+    limit_amount numeric,
+    spent        numeric,
+    held         numeric,
+    remaining    numeric,
+    resets_at    timestamptz,
+    limit_name   text,
+    scope        text,
+    account      text,
+    currency     text,
+    ledger       text
+);
+COMMENT ON TYPE wallet_ledger.spending_check IS
+    'What the spending limits of an account say about an amount: allowed or why not, and the numbers of the bound that decides.';
 
 CREATE TYPE wallet_ledger.qr_code_row AS (
     token      text,

@@ -56,7 +56,7 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     refund_escrow, release_due_escrows, open_dispute, add_dispute_note, resolve_dispute,
     open_group_buy, join_group_buy, settle_group_buy, record_bank_release,
     create_plan, subscribe, renew_due_subscriptions, cancel_subscription,
-    finance_overview, finance_trend,
+    finance_overview, finance_trend, set_spending_limit, check_spending_limit,
     set_pin, verify_pin, enrol_fingerprint, create_qr_code, record_authentication,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);

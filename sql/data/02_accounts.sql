@@ -40,6 +40,9 @@ CREATE TABLE wallet_data.accounts (
     held            wallet_data.held_amount NOT NULL DEFAULT 0,
     minimum_balance wallet_data.finite_amount,
     maximum_balance wallet_data.finite_amount,
+    -- What has been spent in the running periods, of an account that spending limits look at; NULL for
+    -- all others, {} where it has to be counted from the transfers. json, not jsonb: it is only carried.
+    spending        json,
     PRIMARY KEY (ledger_id, account_id),
     UNIQUE (ledger_id, address, stripe),
     -- The one CHECK: available balance never passes below the floor, whatever the code decided.

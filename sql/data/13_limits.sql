@@ -16,6 +16,8 @@ CREATE TABLE wallet_data.spending_limits (
     -- The organisation's defaults do not count beside it.
     replaces_default boolean NOT NULL DEFAULT false,
     name             text COLLATE "C" NOT NULL CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'),
+    -- Only for what is paid by somebody who was identified this way.
+    method           text COLLATE "C" CHECK (method IN ('fingerprint', 'pin', 'qr')),
     currency         text COLLATE "C" NOT NULL REFERENCES wallet_data.currencies (code),
     per_transaction  wallet_data.limit_amount,
     daily            wallet_data.limit_amount,

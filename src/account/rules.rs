@@ -95,6 +95,8 @@ pub struct Account {
     pub maximum: Option<Decimal>,
     pub version: i64,
     pub last_posted_at: i64,
+    /// The counter of an account that spending limits look at; `limit` knows its form.
+    pub spending: Option<String>,
 }
 
 impl Account {
@@ -210,6 +212,7 @@ mod tests {
             maximum: maximum.map(|value| Decimal::new(value, 2)),
             version: 0,
             last_posted_at: 0,
+            spending: None,
         }
     }
 

@@ -16,7 +16,7 @@ use crate::ledger::{self, Ledger};
 use crate::posting::batch::rebalancing;
 use crate::posting::rules::{Book, Movement};
 use crate::posting::store::{Draft, Receipt};
-use crate::posting::{self, Access, Wanted};
+use crate::posting::{self, Access, Wanted, limiting};
 use crate::spi::Session;
 use crate::spi::jsonb::Document;
 use crate::{address, event, money, time};
@@ -69,6 +69,9 @@ pub fn hold(session: &Session, ledger: &Ledger, request: &Request) -> Result<Res
     }
     let amount = money::to_scale(request.amount, book.row(row).scale, &book.row(row).currency, "amount")?;
     book.change_held(row, amount)?;
+    let metadata = request.metadata.map(Document::as_bytes);
+    let spend = limiting::spend_of(amount, destination, metadata);
+    limiting::check_hold(session, ledger, book.row(row), kind_id, &spend, posting::instant(&book))?;
     posting::write(session, ledger, &book, &[])?;
     let id = Uuid::now_v7();
     let new = NewHold {
@@ -164,6 +167,10 @@ pub fn capture(
     let held = row_of(&book, stored.account_id)?;
     book.change_held(held, -stored.hold.amount)?;
     let movements = book.post_from(held, destination, amount)?;
+    let now = posting::instant(&book);
+    let metadata = stored.metadata.as_ref().map(Document::as_bytes);
+    let spend = limiting::spend_of(amount, Some(destination), metadata);
+    limiting::count_capture(session, ledger, &mut book, held, stored.kind_id, &spend, now)?;
     let id = Uuid::now_v7();
     let draft = |movement: Movement| {
         let is_rebalance = movement.is_rebalance;
@@ -182,7 +189,7 @@ pub fn capture(
     };
     // The movement to the destination comes last, after those between its stripes.
     let drafts: Vec<Draft> = movements.into_iter().map(draft).collect();
-    let now = posting::write(session, ledger, &book, &drafts)?;
+    posting::write_at(session, ledger, &book, &drafts, now)?;
     let receipt = posting::receipt(&book, &drafts[drafts.len() - 1], now, false);
     settle(session, ledger, &stored, State::Captured, now, amount, receipt.id)?;
     let mut payload = event::hold_payload(hold_id, &stored.account, amount);

@@ -1,9 +1,10 @@
 //! The array engine: many requested transfers, one outcome each.
 
+use super::limiting::{self, Limiting};
 use super::request::{Checked, Request};
 use super::rules::{Book, Movement};
 use super::store::{Draft, Receipt};
-use super::{Access, Wanted, keys, open_book, receipt, write};
+use super::{Access, Wanted, instant, keys, open_book, receipt, write_at};
 use crate::error::{Code, LedgerError, Result, invalid};
 use crate::idempotency;
 use crate::idempotency::rules::{Fingerprint, Operation};
@@ -196,17 +197,23 @@ fn decide(
     groups: &[Range<usize>],
 ) -> Result<()> {
     let mut decided: Vec<Decided> = Vec::with_capacity(items.len());
+    let now = instant(book);
+    let mut limits = limiting::open(session, ledger, call, book, items, now)?;
     for group in groups {
         let mark = decided.len();
-        if let Some((culprit, error)) = decide_group(book, items, group.clone(), &mut decided) {
+        if let Some((culprit, error)) = decide_group(book, &mut limits, items, group.clone(), &mut decided) {
             book.roll_back();
+            limits.gauge.roll_back();
             decided.truncate(mark);
             reject_group(call, items, group.clone(), culprit, error)?;
         }
     }
     let drafts = drafts(items, groups, &decided);
     let preview = call.access == Access::Look;
-    let now = if preview { ledger::now() } else { write(session, ledger, book, &drafts)? };
+    if !preview {
+        limits.store(book);
+        write_at(session, ledger, book, &drafts, now)?;
+    }
     let receipts: Vec<(usize, Receipt)> = decided
         .iter()
         .zip(&drafts)
@@ -228,11 +235,13 @@ struct Decided {
 /// Decides the items of one transaction. On refusal returns the culprit; the caller rolls back.
 fn decide_group(
     book: &mut Book,
+    limits: &mut Limiting,
     items: &[Item],
     group: Range<usize>,
     decided: &mut Vec<Decided>,
 ) -> Option<(usize, LedgerError)> {
     book.begin();
+    limits.gauge.begin();
     if group.len() > 1 {
         let refused =
             |index: &usize| matches!(items[*index].outcome, Some(Outcome::Rejected { replayed: false, .. }));
@@ -247,6 +256,9 @@ fn decide_group(
         let (debit, credit) = (checked.debit_account, checked.credit_account);
         match book.post(debit, credit, checked.amount, item.request.expected_version) {
             Ok(movements) => {
+                if let Err(error) = limits.spend(book, item, movements.last()) {
+                    return Some((index, error));
+                }
                 decided.extend(movements.into_iter().map(|movement| Decided { item: index, movement }));
             }
             Err(error) => return Some((index, error)),

@@ -8,6 +8,7 @@
 //! | lock plain accounts, in address order | 1 |
 //! | lock stripes, if any account is striped | 1 per striped account, and 1 where the backend does not know it yet |
 //! | expire holds, if a locked account has any | 1 |
+//! | read the spending limits, if a limited account pays | 1, and 1 where its counter has to be made anew |
 //! | decide, in memory | 0 |
 //! | append transfers | 1 |
 //! | write back balances | 2 for one transfer, else 1 |
@@ -17,11 +18,12 @@
 //! transaction that makes several calls can, and PostgreSQL then aborts one of them (`try_again`).
 //!
 //! Order of checks, per item: key used before; form of the arguments; kind; closed period; accounts
-//! exist; currency; decimals; closed or frozen; expected version; floor; ceiling.
+//! exist; currency; decimals; closed or frozen; expected version; floor; ceiling; spending limits.
 
 pub mod api;
 pub mod batch;
 mod keys;
+pub mod limiting;
 pub mod request;
 pub mod rules;
 pub mod store;
@@ -203,13 +205,20 @@ fn give_back_expired(session: &Session, ledger: &Ledger, book: &mut Book, look: 
     Ok(due.len())
 }
 
-/// Writes what was decided and returns the time of posting.
-///
-/// The time is the clock's, read after the locks were granted, and never before an earlier posting of
-/// the same accounts: an account's history is ordered by version and by time alike.
-pub fn write(session: &Session, ledger: &Ledger, book: &Book, drafts: &[Draft]) -> Result<i64> {
+/// The time of a posting: the clock's, read after the locks were granted, and never before an earlier posting of
+/// the same accounts. So an account's history is ordered by version and by time alike.
+pub fn instant(book: &Book) -> i64 {
     let latest = book.rows().iter().map(|account| account.last_posted_at).max();
-    let now = ledger::now().max(latest.unwrap_or(crate::time::MINUS_INFINITY));
+    ledger::now().max(latest.unwrap_or(crate::time::MINUS_INFINITY))
+}
+
+/// Writes what was decided and returns the time of posting.
+pub fn write(session: &Session, ledger: &Ledger, book: &Book, drafts: &[Draft]) -> Result<i64> {
+    write_at(session, ledger, book, drafts, instant(book))
+}
+
+/// The same at a time that was needed before: what limits have judged at a moment is posted at that moment.
+pub fn write_at(session: &Session, ledger: &Ledger, book: &Book, drafts: &[Draft], now: i64) -> Result<i64> {
     if !drafts.is_empty() {
         let position = ledger::position(session);
         store::insert_transfers(session, ledger.id, book, drafts, position, now);
@@ -218,7 +227,7 @@ pub fn write(session: &Session, ledger: &Ledger, book: &Book, drafts: &[Draft]) 
     if changes.is_empty() {
         return Ok(now);
     }
-    let written = store::update_balances(session, ledger.id, &changes, now);
+    let written = store::update_balances(session, ledger.id, &changes, now, book.has_counted());
     if written != changes.len() {
         return Err(LedgerError::new(
             Code::BooksInconsistent,

@@ -8,7 +8,7 @@ use crate::account::rules::{Account, Side};
 use crate::error::{Code, LedgerError, Result};
 use crate::money;
 use rust_decimal::Decimal;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// One movement between two rows of the book, with what it leaves behind.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct Book {
     rows: Vec<Account>,
     /// The rows as they are in the table, to write back only what changed and to check the versions.
     stored: Vec<(Decimal, Decimal, i64)>,
+    /// The rows whose counters of spending changed.
+    counted: HashSet<usize>,
     by_address: HashMap<String, Vec<usize>>,
     undo: Vec<(usize, Decimal, i64)>,
 }
@@ -50,10 +52,13 @@ impl Book {
 
     /// Takes over the rows of another book, with what has changed in them and not been written yet.
     pub fn absorb(&mut self, other: Book) {
-        for (account, stored) in other.rows.into_iter().zip(other.stored) {
+        for (place, (account, stored)) in other.rows.into_iter().zip(other.stored).enumerate() {
             let index = self.rows.len();
             self.insert(account);
             self.stored[index] = stored;
+            if other.counted.contains(&place) {
+                self.counted.insert(index);
+            }
         }
     }
 
@@ -89,12 +94,28 @@ impl Book {
         Ok(())
     }
 
+    /// Replaces the counter of what an account has spent.
+    pub fn set_spending(&mut self, index: usize, spending: String) {
+        self.rows[index].spending = Some(spending);
+        self.counted.insert(index);
+    }
+
+    /// Whether any counter of spending is to be written back.
+    pub fn has_counted(&self) -> bool {
+        !self.counted.is_empty()
+    }
+
     /// The rows that differ from the table.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
-        self.rows.iter().zip(&self.stored).filter_map(|(account, (posted, held, version))| {
-            let changed = account.version != *version || account.posted != *posted || account.held != *held;
-            changed.then_some(Change { account, stored_version: *version })
-        })
+        self.rows.iter().zip(&self.stored).enumerate().filter_map(
+            |(index, (account, (posted, held, version)))| {
+                let changed = account.version != *version
+                    || account.posted != *posted
+                    || account.held != *held
+                    || self.counted.contains(&index);
+                changed.then_some(Change { account, stored_version: *version })
+            },
+        )
     }
 
     /// Begins a group of movements that [`Self::roll_back`] can take back.
@@ -305,6 +326,7 @@ mod tests {
             maximum: None,
             version: 7,
             last_posted_at: 0,
+            spending: None,
         }
     }
 

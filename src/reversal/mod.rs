@@ -10,15 +10,18 @@ pub mod api;
 pub mod rules;
 pub mod store;
 
+use crate::account::rules::Side;
 use crate::error::{Code, LedgerError, Result};
 use crate::idempotency::rules::{Fingerprint, Operation};
 use crate::idempotency::{self, store::Claim};
 use crate::ledger::{self, Ledger, rules::REVERSAL};
 use crate::posting::batch::rebalancing;
+use crate::posting::limiting::{self, TakenBack};
 use crate::posting::rules::Book;
 use crate::posting::store::{Draft, Receipt};
 use crate::posting::{self, Access, Wanted};
 use crate::spi::Session;
+use crate::spi::jsonb::Document;
 use rust_decimal::Decimal;
 use std::collections::HashMap;
 use store::Found;
@@ -182,6 +185,32 @@ fn claim_all<'a>(
     keys.iter().filter(|(key, ..)| free.contains(*key)).map(|(key, _, id)| (*key, *id)).collect()
 }
 
+/// What was spent of a limited account's allowance comes back with the money. `debit` and `credit` are the rows of
+/// the reversing movement: the payer is on the side on which its balance grows.
+fn give_allowance_back(
+    book: &mut Book,
+    found: &Found,
+    debit: usize,
+    credit: usize,
+    amount: Decimal,
+) -> Result<()> {
+    for (payer, receiver, side) in [(credit, debit, Side::Credit), (debit, credit, Side::Debit)] {
+        if book.row(payer).decreases(side) {
+            continue;
+        }
+        let taken = TakenBack {
+            payer,
+            receiver,
+            amount,
+            kind_id: found.original.kind_id,
+            spent_at: found.effective_at,
+            metadata: found.metadata.as_ref().map(Document::as_bytes),
+        };
+        limiting::take_back(book, &taken)?;
+    }
+    Ok(())
+}
+
 /// Posts the opposite of each part and counts it against its original. `locate` adds to an error which
 /// part it is about.
 fn post(
@@ -200,6 +229,9 @@ fn post(
         let movements = book
             .post(&found.credit_account, &found.debit_account, *amount, None)
             .map_err(|error| locate(error, index))?;
+        if let Some(movement) = movements.last() {
+            give_allowance_back(book, found, movement.debit, movement.credit, *amount)?;
+        }
         for movement in movements {
             let draft = Draft {
                 id: *id,

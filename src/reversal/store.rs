@@ -2,7 +2,7 @@
 
 use super::rules::Original;
 use crate::spi::batch::{Batch, Column};
-use crate::spi::{Argument, Row, Session, Statement};
+use crate::spi::{Argument, Row, Session, Statement, jsonb::Document};
 use const_format::concatcp;
 use pgrx::pg_sys::{INT4OID, NUMERICOID, UUIDARRAYOID, UUIDOID};
 use rust_decimal::Decimal;
@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 const ORIGINAL: &str =
-    "SELECT t.transfer_id, t.kind_id, t.amount, d.scale, d.currency, d.address, c.address, t.reference
+    "SELECT t.transfer_id, t.kind_id, t.amount, d.scale, d.currency, d.address, c.address, t.reference,
+            t.effective_at, t.metadata
      FROM wallet_data.transfers t
      JOIN wallet_data.accounts d ON d.ledger_id = t.ledger_id AND d.account_id = t.debit_account_id
      JOIN wallet_data.accounts c ON c.ledger_id = t.ledger_id AND c.account_id = t.credit_account_id
@@ -30,7 +31,7 @@ static TRANSACTION: Statement = Statement::new(
 // What was reversed is only looked at: whoever means to reverse locks it afterwards.
 static MANY: Statement = Statement::new(
     "SELECT t.transfer_id, t.kind_id, t.amount, d.scale, d.currency, d.address, c.address, t.reference,
-            coalesce(r.reversed_amount, 0)
+            t.effective_at, t.metadata, coalesce(r.reversed_amount, 0)
      FROM wallet_data.transfers t
      JOIN wallet_data.accounts d ON d.ledger_id = t.ledger_id AND d.account_id = t.debit_account_id
      JOIN wallet_data.accounts c ON c.ledger_id = t.ledger_id AND c.account_id = t.credit_account_id
@@ -74,6 +75,8 @@ pub struct Found {
     pub debit_account: String,
     pub credit_account: String,
     pub reference: Option<String>,
+    pub effective_at: i64,
+    pub metadata: Option<Document>,
 }
 
 fn found(row: &Row) -> Found {
@@ -92,6 +95,8 @@ fn found(row: &Row) -> Found {
         debit_account: row.need(5),
         credit_account: row.need(6),
         reference: row.get(7),
+        effective_at: row.need_time(8),
+        metadata: row.document(9),
     }
 }
 
@@ -110,7 +115,7 @@ pub fn transfers(session: &Session, ledger_id: i32, ids: impl Iterator<Item = Uu
     rows.iter()
         .map(|row| {
             let mut found = found(&row);
-            found.original.reversed = row.need_decimal(8);
+            found.original.reversed = row.need_decimal(10);
             found.original.reversed.rescale(found.original.scale);
             (found.original.id, found)
         })

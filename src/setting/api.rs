@@ -94,7 +94,7 @@ fn set_setting(
 /// * `at`: the moment, past or to come; NULL is now.
 /// * `ledger`: the session's ledger by default.
 ///
-/// Returns one row per setting: value, default, unit (amount, interval, count, word or account), meaning, and
+/// Returns one row per setting: value, default, unit (amount, interval, count, word, account or kinds), meaning, and
 /// since when it counts, by whom and why; these are NULL where the default counts. A moment to come tells
 /// what is known today. Errors: ledger_required, ledger_not_found.
 #[pg_extern(security_definer, stable)]

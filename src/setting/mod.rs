@@ -17,7 +17,7 @@ use crate::spi::Session;
 use crate::time;
 use pgrx::pg_sys;
 use rules::timeline::{Change, Clock, Decision, Settings, Wanted, counting, decide};
-use rules::{ALL, Setting};
+use rules::{ALL, Form, Setting};
 use serde_json::json;
 
 /// The values of all settings of a ledger at a moment, in one statement.
@@ -35,6 +35,12 @@ pub fn list(session: &Session, ledger: &Ledger, at: i64) -> Vec<(Setting, Option
 /// Changes a setting. The same change again returns the one that is there.
 pub fn set(session: &Session, ledger: &Ledger, wanted: Wanted) -> Result<Change> {
     let setting = wanted.setting;
+    if setting.definition().form == Form::Kinds {
+        // A misspelt kind would let money out that a limit was meant to stop.
+        for kind in wanted.value.to_text().split(", ") {
+            ledger::kind_id(session, ledger, kind)?;
+        }
+    }
     store::lock(session, ledger.id);
     let changes = store::history(session, ledger.id);
     let change = match decide(&changes, wanted, clock())? {

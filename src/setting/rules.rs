@@ -8,6 +8,7 @@ pub mod timeline;
 
 use crate::address;
 use crate::error::{LedgerError, Result, invalid};
+use crate::form::word;
 use interval::{DAY, HOUR, MINUTE, SECOND};
 use rust_decimal::Decimal;
 
@@ -26,6 +27,7 @@ pub enum Setting {
     UniqueCodeAccount,
     IntentGrace,
     ShortfallAccount,
+    LimitedKinds,
     PinAttempts,
     PinLockout,
     AuthenticationValidity,
@@ -44,6 +46,8 @@ pub enum Form {
     Word(&'static [&'static str]),
     /// The address of an account.
     Account,
+    /// Kinds of transfers.
+    Kinds,
 }
 
 /// A value that has its setting's form.
@@ -85,6 +89,7 @@ pub static ALL: &[Definition] = &[
     define(Setting::UniqueCodeAccount, "unique_code_account", Form::Account, "platform:revenue:unique_code", "The account that is credited with unique codes where they are the platform's."),
     define(Setting::IntentGrace, "intent_grace", Form::Interval { shortest: 0, longest: 7 * DAY }, "1 hour", "How long after its expiry an intent is still paid by a transfer, by the bank's time."),
     define(Setting::ShortfallAccount, "shortfall_account", Form::Account, "platform:receivable:chargebacks", "The account that is debited with what a reversal cannot take back from the payer."),
+    define(Setting::LimitedKinds, "limited_kinds", Form::Kinds, "payment, purchase", "The kinds of transfers and holds that spending limits count."),
     define(Setting::PinAttempts, "pin_attempts", Form::Count { least: 1, most: 10 }, "5", "After how many wrong PINs in a row a member's PIN is locked."),
     define(Setting::PinLockout, "pin_lockout", Form::Interval { shortest: MINUTE, longest: 7 * DAY }, "15 minutes", "How long a PIN stays locked after too many wrong ones."),
     define(Setting::AuthenticationValidity, "authentication_validity", Form::Interval { shortest: 5 * SECOND, longest: HOUR }, "5 minutes", "How long after an authentication a purchase may refer to it."),
@@ -125,6 +130,7 @@ impl Setting {
             }
             Form::Word(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
             Form::Account => address::checked(text, "value").ok().map(|text| Value::Text(text.to_owned())),
+            Form::Kinds => kinds(text).map(Value::Text),
         };
         value.ok_or_else(|| definition.malformed(text))
     }
@@ -141,6 +147,7 @@ impl Definition {
             Form::Count { least, most } => format!("be a whole number from {least} to {most}"),
             Form::Word(words) => format!("be one of {}", words.join(", ")),
             Form::Account => format!("be an account address such as {}", self.default),
+            Form::Kinds => format!("be kinds such as {}", self.default),
         };
         invalid("value", &must).with("setting", self.name).with("value", text)
     }
@@ -155,6 +162,7 @@ impl Form {
             Form::Count { .. } => "count",
             Form::Word(_) => "word",
             Form::Account => "account",
+            Form::Kinds => "kinds",
         }
     }
 }
@@ -179,6 +187,14 @@ fn amount(text: &str) -> Option<Decimal> {
         return None;
     }
     Decimal::from_str_exact(text).ok()
+}
+
+/// Words with a comma between them, each once and in order.
+fn kinds(text: &str) -> Option<String> {
+    let mut names: Vec<&str> = text.split(',').map(str::trim).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.iter().all(|name| word(name, "value", "payment").is_ok()).then(|| names.join(", "))
 }
 
 /// Digits and nothing else: a sign or a point would be another way to write the same.
@@ -225,6 +241,7 @@ mod tests {
             (Setting::IntentGrace, "168 hours", "7 days"),
             (Setting::UniqueCodeBeneficiary, "payer", "payer"),
             (Setting::UniqueCodeAccount, "platform:codes", "platform:codes"),
+            (Setting::LimitedKinds, "purchase,payment,purchase", "payment, purchase"),
             (Setting::PinAttempts, " 3 ", "3"),
             (Setting::PinAttempts, "007", "7"),
             (Setting::PinLockout, "PT1M", "1 minute"),
@@ -255,6 +272,7 @@ mod tests {
             (Setting::IntentGrace, &["8 days", "169 hours", "168 hours 1 microsecond"]),
             (Setting::UniqueCodeBeneficiary, &words),
             (Setting::UniqueCodeAccount, &accounts),
+            (Setting::LimitedKinds, &["payment,", ",", "Payment", "payment;purchase", "payment purchase"]),
             (Setting::PinAttempts, &["0", "11", "+5", "5.0", "５", "1e1", "five", "99999999999999999999"]),
             (Setting::PinLockout, &["0 seconds", "59 seconds", "8 days", "15"]),
             (Setting::AuthenticationValidity, &["4 seconds", "61 minutes", "5"]),
@@ -262,6 +280,8 @@ mod tests {
             // A word of letters and signs is an address.
             let is_account = setting.definition().form == Form::Account;
             let common = common.iter().filter(|text| !is_account || !matches!(**text, "NaN" | "-1" | "null"));
+            let is_kinds = setting.definition().form == Form::Kinds;
+            let common = common.filter(|text| !is_kinds || **text != "null");
             for text in common.chain(texts) {
                 let error = setting.parse(text).expect_err(text);
                 assert_eq!(error.code, Code::InvalidArgument, "{text:?}");

@@ -35,6 +35,10 @@ impl Argument {
         Self::datum(values.collect::<Vec<i64>>().into_datum())
     }
 
+    pub fn times(values: impl Iterator<Item = i64>) -> Self {
+        Self::datum(values.map(super::face::Timestamp).collect::<Vec<_>>().into_datum())
+    }
+
     /// A jsonb value from serde's.
     pub fn json(value: &serde_json::Value) -> Self {
         Self::json_text(value.to_string())

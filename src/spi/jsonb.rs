@@ -57,6 +57,29 @@ impl Document {
         }
     }
 
+    /// The string under a key of an object; `None` where there is none.
+    pub fn text(&self, key: &str) -> Option<String> {
+        use pg_sys::JsonbIteratorToken as Token;
+        let jsonb = self.to_datum().cast_mut_ptr::<pg_sys::Jsonb>();
+        let mut cursor = Cursor::over(jsonb);
+        let mut found = None;
+        if cursor.next(false) == Token::WJB_BEGIN_OBJECT {
+            while found.is_none() && cursor.next(true) == Token::WJB_KEY {
+                let is_wanted = matches!(cursor.field(), Field::Text(name) if name == key);
+                cursor.next(true);
+                if is_wanted {
+                    found = Some(match cursor.field() {
+                        Field::Text(text) => Some(text.to_owned()),
+                        _ => None,
+                    });
+                }
+            }
+        }
+        // SAFETY: made above, and nothing of it is kept.
+        unsafe { pg_sys::pfree(jsonb.cast()) };
+        found.flatten()
+    }
+
     pub fn to_datum(&self) -> pg_sys::Datum {
         let size = self.0.len() + 4;
         // SAFETY: palloc returns `size` writable bytes; jsonb is a varlena with a four-byte header.

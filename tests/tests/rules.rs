@@ -18,6 +18,10 @@ mod money;
 mod time;
 
 // The path of a module with a body is the folder of what is in it.
+#[path = "../../src/access"]
+mod access {
+    pub mod rules;
+}
 #[path = "../../src/account"]
 mod account {
     pub mod rules;
@@ -77,6 +81,10 @@ mod install {
 }
 #[path = "../../src/ledger"]
 mod ledger {
+    pub mod rules;
+}
+#[path = "../../src/limit"]
+mod limit {
     pub mod rules;
 }
 #[path = "../../src/posting"]

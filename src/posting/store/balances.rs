@@ -6,13 +6,13 @@ use crate::spi::batch::{Batch, Column};
 use crate::spi::{Argument, Row, Session, Statement};
 use const_format::concatcp;
 use pgrx::pg_sys::{
-    INT2OID, INT4OID, INT8ARRAYOID, INT8OID, NUMERICOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID,
+    INT2OID, INT4OID, INT8ARRAYOID, INT8OID, JSONOID, NUMERICOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID,
 };
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
 const ACCOUNT_COLUMNS: &str = "account_id, address, stripe_count, type_id, state_id, currency, scale, \
-     posted, held, minimum_balance, maximum_balance, version, last_posted_at";
+     posted, held, minimum_balance, maximum_balance, version, last_posted_at, spending";
 
 const PLAIN: &str = concatcp!(
     "SELECT ",
@@ -154,6 +154,26 @@ static UPDATE_BALANCES: Statement = Statement::new(
     &[INT4OID],
 );
 
+const COUNTED_BATCH: &[Column] = &[
+    (c"account_id", INT8OID),
+    (c"stored_version", INT8OID),
+    (c"posted", NUMERICOID),
+    (c"held", NUMERICOID),
+    (c"version", INT8OID),
+    (c"posted_at", TIMESTAMPTZOID),
+    (c"spending", JSONOID),
+];
+
+// Where limits have counted what an account spends, the counter goes back with the balance.
+static UPDATE_COUNTED: Statement = Statement::new(
+    "UPDATE wallet_data.accounts a
+     SET posted = n.posted, held = n.held, version = n.version, last_posted_at = n.posted_at,
+         spending = n.spending
+     FROM wallet_counted n
+     WHERE a.ledger_id = $1 AND a.account_id = n.account_id AND a.version = n.stored_version",
+    &[INT4OID],
+);
+
 /// A striped account that a call touches.
 pub struct Striped {
     pub address: String,
@@ -190,6 +210,7 @@ fn account(row: &Row) -> Account {
         maximum: row.decimal(10).map(scaled),
         version: row.need(11),
         last_posted_at: row.need_time(12),
+        spending: row.get(13),
     }
 }
 
@@ -265,8 +286,15 @@ pub fn expire_holds(session: &Session, ledger_id: i32, ids: &[i64], now: i64, lo
         .collect()
 }
 
-/// Writes back the rows that changed; returns how many the table accepted.
-pub fn update_balances(session: &Session, ledger_id: i32, changes: &[Change], now: i64) -> usize {
+/// Writes back the rows that changed; returns how many the table accepted. `has_counted`: counters of spending
+/// are among what changed.
+pub fn update_balances(
+    session: &Session,
+    ledger_id: i32,
+    changes: &[Change],
+    now: i64,
+    has_counted: bool,
+) -> usize {
     // An account whose holds changed and whose balance did not keeps the time of its last posting.
     let values = |change: &Change| -> [Argument; 6] {
         let account = change.account;
@@ -281,6 +309,15 @@ pub fn update_balances(session: &Session, ledger_id: i32, changes: &[Change], no
             posted_at.into(),
         ]
     };
+    if has_counted {
+        let mut batch = Batch::new(c"wallet_counted", COUNTED_BATCH);
+        for change in changes {
+            let spending = Argument::from(change.account.spending.as_deref());
+            batch.push(&[&values(change)[..], &[spending]].concat());
+        }
+        let _registered = batch.register();
+        return session.run(&UPDATE_COUNTED, &[ledger_id.into()]).count();
+    }
     let ledger = [Argument::from(ledger_id)];
     match changes {
         [one] => return session.run(&UPDATE_BALANCE, &[&ledger[..], &values(one)].concat()).count(),

@@ -101,7 +101,7 @@ fn ask(session: &Session, ledger: &Ledger, book: &Book, spending: Spending) -> R
     let amount = money::to_scale(spending.amount, account.scale, &account.currency, "amount")?;
     let Spending { merchant, category, at, .. } = spending;
     let spend = Spend { amount, merchant, category, method: None };
-    limit::check_locked(session, ledger, account, &spend, at.unwrap_or_else(ledger::now))
+    limit::check_locked(session, ledger, account, &spend, at.unwrap_or_else(|| posting::instant(book)))
 }
 
 fn locked<'a>(book: &'a Book, address: &str) -> Result<&'a Account> {

@@ -1,0 +1,455 @@
+use super::change::{EVERYONE, Request, effective_from, limit};
+use super::gauge::{Gauge, Meter};
+use super::list::In;
+use super::spending::{Spending, UNKNOWN, give_back};
+use super::verdict::Reason;
+use super::window::Windows;
+use super::*;
+use crate::error::Code;
+use crate::money::Number;
+use serde_json::{Value, json};
+
+const IDR: In = In { currency: "IDR", scale: Some(2) };
+const DAY: i64 = 86_400_000_000;
+const HOUR: i64 = 3_600_000_000;
+const PAYMENT: i16 = 3;
+
+fn rupiah(amount: i64) -> Decimal {
+    Decimal::new(amount * 100, 2)
+}
+
+fn request() -> Request<'static> {
+    Request {
+        name: "default",
+        method: None,
+        per_transaction: None,
+        periods: [None; 3],
+        windows: None,
+        merchants: None,
+        categories: None,
+        replaces_default: false,
+        is_default: false,
+    }
+}
+
+fn made(change: impl FnOnce(&mut Request<'static>)) -> Limit {
+    let mut request = request();
+    change(&mut request);
+    limit(&request, IDR).unwrap()
+}
+
+fn of(amount: i64) -> Option<Number> {
+    Some(Number::Finite(Decimal::from(amount)))
+}
+
+/// Moments of a ledger in UTC whose first day is a Monday.
+fn moment(day: i64, clock: i64) -> Moment {
+    let whole = |length: i64| {
+        let start = day / length * length;
+        Period { start: start * DAY, end: (start + length) * DAY }
+    };
+    Moment { at: day * DAY + clock, weekday: day % 7, clock, periods: [whole(1), whole(7), whole(28)] }
+}
+
+fn spend(amount: i64) -> Spend {
+    Spend {
+        amount: rupiah(amount),
+        merchant: Some("merchants:canteen".to_owned()),
+        category: None,
+        method: None,
+    }
+}
+
+/// A wallet with nothing spent and nothing held.
+fn gauge(limits: Vec<Limit>, moments: Vec<Moment>) -> Gauge {
+    gauge_of(limits, moments, None, Vec::new())
+}
+
+fn gauge_of(limits: Vec<Limit>, moments: Vec<Moment>, stored: Option<&Spending>, holds: Vec<Spend>) -> Gauge {
+    let mut gauge = Gauge::new(moments.clone(), vec![PAYMENT]);
+    let mut meter = Meter::new("wallets:a", "IDR", 2, holds);
+    for moment in &moments {
+        meter.set_limits(moment.at, limits.clone());
+    }
+    for moment in &moments {
+        for period in meter.take_stored(stored, &[PAYMENT], moment) {
+            meter.take_counted(period, moment.periods[period], &[]);
+        }
+    }
+    gauge.insert(0, meter);
+    gauge
+}
+
+fn windows(value: Value) -> Windows {
+    Windows::parse(&value).unwrap()
+}
+
+#[test]
+fn a_window_begins_with_its_first_moment_and_ends_before_its_last() {
+    let school =
+        windows(json!([{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "07:00", "to": "15:00"}]));
+    assert!(!school.contains(0, 7 * HOUR - 1));
+    assert!(school.contains(0, 7 * HOUR));
+    assert!(school.contains(4, 15 * HOUR - 1), "14:59:59.999999");
+    assert!(!school.contains(4, 15 * HOUR), "15:00:00");
+    assert!(!school.contains(5, 12 * HOUR), "Saturday");
+    // Friday afternoon: it opens on Monday morning, three days on.
+    assert_eq!(school.opening(4, 16 * HOUR), (3, 7 * HOUR));
+    assert_eq!(school.opening(0, 6 * HOUR), (0, 7 * HOUR));
+}
+
+#[test]
+fn a_window_over_midnight_belongs_to_the_day_on_which_it_begins() {
+    let night = windows(json!([{"days": ["sun"], "from": "22:00", "to": "02:00"}]));
+    assert!(night.contains(6, 22 * HOUR) && night.contains(6, DAY - 1));
+    assert!(night.contains(0, 0) && night.contains(0, 2 * HOUR - 1), "Monday's first two hours");
+    assert!(!night.contains(0, 2 * HOUR) && !night.contains(0, 22 * HOUR) && !night.contains(6, 1 * HOUR));
+    let whole = windows(json!([{"from": "00:00", "to": "24:00"}]));
+    assert!((0..7).all(|day| whole.contains(day, 0) && whole.contains(day, DAY - 1)));
+}
+
+#[test]
+fn windows_that_cannot_be_meant_are_refused() {
+    let one = |days: Value, from: &str, to: &str| json!([{"days": days, "from": from, "to": to}]);
+    for (value, reason) in [
+        (json!([]), Some("empty")),
+        (one(json!(["mon"]), "07:00", "07:00"), Some("empty")),
+        (
+            json!([{"from": "07:00", "to": "12:00"}, {"days": ["fri"], "from": "11:59", "to": "13:00"}]),
+            Some("overlap"),
+        ),
+        (
+            json!([{"from": "22:00", "to": "02:00"}, {"days": ["mon"], "from": "01:00", "to": "03:00"}]),
+            Some("overlap"),
+        ),
+        (
+            json!([{"days": ["sun"], "from": "22:00", "to": "02:00"}, {"days": ["mon"], "from": "00:00", "to": "01:00"}]),
+            Some("overlap"),
+        ),
+        (one(json!(["funday"]), "07:00", "15:00"), None),
+        (one(json!(["Mon"]), "07:00", "15:00"), None),
+        (one(json!(["mon", "mon"]), "07:00", "15:00"), None),
+        (one(json!([]), "07:00", "15:00"), None),
+        (one(json!("mon"), "07:00", "15:00"), None),
+        (one(json!(["mon"]), "7:00", "15:00"), None),
+        (one(json!(["mon"]), "24:00", "15:00"), None),
+        (one(json!(["mon"]), "07:60", "15:00"), None),
+        (one(json!(["mon"]), "07:00", "24:01"), None),
+        (one(json!(["mon"]), "07:00", "💸"), None),
+        (one(json!(["mon"]), "-7:00", "15:00"), None),
+        (json!([{"from": "07:00"}]), None),
+        (json!([{"from": "07:00", "to": "15:00", "day": "mon"}]), None),
+        (json!({"from": "07:00", "to": "15:00"}), None),
+        (json!(["07:00-15:00"]), None),
+        (json!(null), None),
+    ] {
+        let error = Windows::parse(&value).expect_err(&value.to_string());
+        assert_eq!(error.code, Code::InvalidArgument, "{value}");
+        if let Some(reason) = reason {
+            assert_eq!(error.detail()["reason"], reason, "{value}");
+        }
+    }
+    let many: Vec<Value> = (0..51).map(|_| json!({"from": "07:00", "to": "15:00"})).collect();
+    assert!(Windows::parse(&Value::Array(many)).is_err());
+}
+
+#[test]
+fn windows_that_touch_do_not_overlap_and_are_written_in_one_way() {
+    let value = json!([{"days": ["fri", "mon"], "from": "07:00", "to": "12:00"}, {"days": ["mon"], "from": "12:00", "to": "15:00"}]);
+    let written = windows(value).to_json();
+    assert_eq!(written[0]["days"], json!(["mon", "fri"]));
+    assert_eq!(windows(written.clone()).to_json(), written);
+}
+
+#[test]
+fn amounts_of_a_limit_are_zero_or_more_and_exact() {
+    let nothing = made(|request| request.periods[0] = of(0));
+    assert!(nothing.limits(), "zero means that nothing may be spent");
+    for (number, code) in [
+        (Number::Finite(Decimal::from(-1)), Code::InvalidArgument),
+        (Number::Nan, Code::InvalidAmount),
+        (Number::Infinite, Code::InvalidAmount),
+        (Number::OutOfRange, Code::AmountOutOfRange),
+        (Number::Finite(Decimal::new(1, 3)), Code::InvalidAmount),
+    ] {
+        for place in 0..4 {
+            let mut request = request();
+            match place {
+                3 => request.per_transaction = Some(number),
+                place => request.periods[place] = Some(number),
+            }
+            assert_eq!(limit(&request, IDR).unwrap_err().code, code, "{number:?}");
+        }
+    }
+    assert!(!made(|_| ()).limits(), "a limit without anything is one that was lifted");
+}
+
+#[test]
+fn lists_name_merchants_and_categories() {
+    let limit = made(|request| {
+        request.merchants =
+            Some(json!({"allow": ["canteen", "shops:9"], "limits": {"canteen": {"daily": "15000.50"}}}));
+        request.categories = Some(json!({"deny": ["sweets"]}));
+    });
+    let merchants = limit.merchants.unwrap();
+    assert!(merchants.allows(Some("merchants:canteen")) && merchants.allows(Some("shops:9")));
+    assert!(!merchants.allows(Some("merchants:kiosk")) && !merchants.allows(None));
+    assert_eq!(merchants.caps("merchants:canteen").unwrap().periods[0], Some(Decimal::new(1_500_050, 2)));
+    let categories = limit.categories.unwrap();
+    assert!(categories.allows(None) && categories.allows(Some("food")) && !categories.allows(Some("sweets")));
+    for value in [
+        json!({}),
+        json!([]),
+        json!({"allow": []}),
+        json!({"allow": [1]}),
+        json!({"allow": "canteen"}),
+        json!({"allow": ["a b"]}),
+        json!({"allow": [""]}),
+        json!({"allow": ["a"], "deny": ["a"]}),
+        json!({"only": ["a"]}),
+        json!({"limits": {}}),
+        json!({"limits": {"a": {}}}),
+        json!({"limits": {"a": {"yearly": 1}}}),
+        json!({"limits": {"a": {"daily": -1}}}),
+        json!({"limits": {"a": {"daily": "NaN"}}}),
+        json!({"limits": {"a": {"daily": true}}}),
+        json!({"limits": {"a": {"daily": 1e300}}}),
+        json!({"limits": {"a": {"daily": 0.001}}}),
+        json!({"limits": {"a": 1}}),
+    ] {
+        let mut request = request();
+        request.merchants = Some(value.clone());
+        assert!(super::change::limit(&request, IDR).is_err(), "{value}");
+    }
+}
+
+#[test]
+fn the_forms_of_the_rest() {
+    for change in [
+        (|request: &mut Request<'static>| request.name = "Default") as fn(&mut Request<'static>),
+        |request| request.method = Some("face"),
+        |request| (request.is_default, request.replaces_default) = (true, true),
+        |request| {
+            request.method = Some("pin");
+            request.merchants = Some(json!({"limits": {"a": {"daily": 1}}}));
+        },
+    ] {
+        let mut request = request();
+        change(&mut request);
+        assert_eq!(limit(&request, IDR).unwrap_err().code, Code::InvalidArgument);
+    }
+    assert_eq!(EVERYONE, "*");
+    assert_eq!(effective_from(None, 10, 5), Ok(10));
+    assert_eq!(effective_from(Some(5), 10, 5), Ok(10));
+    assert_eq!(effective_from(Some(20), 10, 5), Ok(20));
+    assert!(effective_from(Some(4), 10, 5).is_err());
+    assert!(effective_from(Some(i64::MAX), 10, 5).is_err());
+}
+
+#[test]
+fn spending_is_gross_and_the_least_room_decides() {
+    let limits = vec![
+        made(|request| {
+            (request.per_transaction, request.periods) = (of(30_000), [of(50_000), of(120_000), None])
+        }),
+        made(|request| (request.name, request.periods[0]) = ("other", of(45_000))),
+    ];
+    let monday = moment(0, 12 * HOUR);
+    let mut gauge = gauge(limits, vec![monday]);
+    for (amount, reason, remaining) in [
+        (30_001, Some(Reason::PerTransaction), 30_000),
+        (30_000, None, 30_000),
+        (15_001, Some(Reason::Period(0)), 15_000),
+        (15_000, None, 15_000),
+        (1, Some(Reason::Period(0)), 0),
+    ] {
+        gauge.begin();
+        let verdict = gauge.judge(0, &spend(amount), monday.at);
+        assert_eq!((verdict.reason, verdict.remaining), (reason, Some(rupiah(remaining))), "{amount}");
+        if reason.is_none() {
+            gauge.check(0, &spend(amount), monday.at).unwrap();
+            gauge.count(0, &spend(amount), monday.at);
+        }
+    }
+    let refusal = gauge.check(0, &spend(1), monday.at).unwrap_err();
+    let detail = refusal.to_error(None).detail();
+    assert_eq!(detail["error"], "spending_limit_exceeded");
+    assert_eq!((&detail["reason"], &detail["limit"]), (&json!("daily"), &json!("other")));
+    assert_eq!((&detail["spent"], &detail["remaining"]), (&json!("45000.00"), &json!("0.00")));
+}
+
+#[test]
+fn one_transaction_is_judged_as_a_whole_and_taken_back_as_a_whole() {
+    let limits = vec![made(|request| (request.per_transaction, request.periods[0]) = (of(100), of(150)))];
+    let monday = moment(0, 12 * HOUR);
+    let mut gauge = gauge(limits, vec![monday]);
+    gauge.begin();
+    gauge.count(0, &spend(60), monday.at);
+    assert_eq!(gauge.judge(0, &spend(41), monday.at).reason, Some(Reason::PerTransaction));
+    gauge.count(0, &spend(40), monday.at);
+    gauge.roll_back();
+    gauge.begin();
+    assert_eq!(gauge.judge(0, &spend(100), monday.at).reason, None);
+    gauge.count(0, &spend(100), monday.at);
+    gauge.begin();
+    assert_eq!(gauge.judge(0, &spend(51), monday.at).reason, Some(Reason::Period(0)));
+}
+
+#[test]
+fn a_hold_counts_in_every_period_until_it_is_resolved() {
+    let limits = vec![made(|request| request.periods = [of(100), of(100), of(100)])];
+    let monday = moment(0, 0);
+    let gauge = gauge_of(limits, vec![monday], None, vec![spend(70)]);
+    let verdict = gauge.judge(0, &spend(31), monday.at);
+    let bound = verdict.bound.unwrap();
+    assert_eq!((verdict.reason, bound.spent, bound.held), (Some(Reason::Period(0)), rupiah(0), rupiah(70)));
+    assert_eq!(gauge.judge(0, &spend(30), monday.at).reason, None);
+}
+
+#[test]
+fn a_limit_of_a_method_counts_that_method_alone() {
+    let limits = vec![
+        made(|request| (request.method, request.periods[0]) = (Some("pin"), of(20))),
+        made(|request| (request.name, request.periods[0]) = ("all", of(100))),
+    ];
+    let monday = moment(0, 0);
+    let mut gauge = gauge(limits, vec![monday]);
+    let by = |amount, method: &str| Spend { method: Some(method.to_owned()), ..spend(amount) };
+    gauge.begin();
+    gauge.count(0, &by(50, "fingerprint"), monday.at);
+    assert_eq!(gauge.judge(0, &by(20, "pin"), monday.at).reason, None);
+    assert_eq!(gauge.judge(0, &by(21, "pin"), monday.at).reason, Some(Reason::Period(0)));
+    gauge.count(0, &by(20, "pin"), monday.at);
+    assert_eq!(gauge.judge(0, &by(1, "pin"), monday.at).reason, Some(Reason::Period(0)));
+    assert_eq!(gauge.judge(0, &by(30, "fingerprint"), monday.at).reason, None);
+    assert_eq!(gauge.judge(0, &by(31, "fingerprint"), monday.at).reason, Some(Reason::Period(0)));
+}
+
+#[test]
+fn the_organisation_s_limit_is_tightened_and_loosened_only_by_what_replaces_it() {
+    let default = || made(|request| (request.is_default, request.periods[0]) = (true, of(100)));
+    let own = |amount, replaces| {
+        made(|request| (request.periods[0], request.replaces_default) = (of(amount), replaces))
+    };
+    let monday = moment(0, 0);
+    for (limits, room) in [
+        (vec![default()], 100),
+        (vec![default(), own(40, false)], 40),
+        (vec![default(), own(400, false)], 100),
+        (vec![default(), own(400, true)], 400),
+    ] {
+        let gauge = gauge(counting(limits, "IDR"), vec![monday]);
+        assert_eq!(gauge.judge(0, &spend(1), monday.at).remaining, Some(rupiah(room)));
+    }
+    assert!(counting(vec![default()], "USD").is_empty(), "rupiah do not limit dollars");
+}
+
+#[test]
+fn a_counter_goes_over_into_the_next_day_and_the_week_goes_on() {
+    let limits = || vec![made(|request| request.periods = [of(100), of(150), of(1000)])];
+    let (monday, tuesday) = (moment(0, 12 * HOUR), moment(1, 0));
+    let mut first = gauge(limits(), vec![monday]);
+    first.begin();
+    first.count(0, &spend(100), monday.at);
+    let (_, stored) = first.changes().next().unwrap();
+    let stored = Spending::parse(&stored).unwrap();
+    let second = gauge_of(limits(), vec![tuesday], stored.as_ref(), Vec::new());
+    assert_eq!(second.changes().count(), 0, "nothing had to be counted anew");
+    assert_eq!(second.judge(0, &spend(50), tuesday.at).reason, None);
+    assert_eq!(second.judge(0, &spend(51), tuesday.at).reason, Some(Reason::Period(1)));
+}
+
+#[test]
+fn what_is_dated_counts_on_its_own_day() {
+    let limits = || vec![made(|request| request.periods = [of(100), of(150), None])];
+    let (today, yesterday, next_week) = (moment(2, HOUR), moment(1, HOUR), moment(7, HOUR));
+    let mut gauge = gauge(limits(), vec![today, yesterday, next_week]);
+    gauge.begin();
+    gauge.count(0, &spend(100), yesterday.at);
+    assert_eq!(gauge.judge(0, &spend(1), yesterday.at).reason, Some(Reason::Period(0)));
+    assert_eq!(gauge.judge(0, &spend(51), today.at).reason, Some(Reason::Period(1)), "the same week");
+    assert_eq!(gauge.judge(0, &spend(100), next_week.at).reason, None);
+    gauge.count(0, &spend(100), next_week.at);
+    let stored = Spending::parse(&gauge.changes().next().unwrap().1).unwrap().unwrap();
+    assert!(stored.is_dated, "next Monday does not begin with nothing");
+    assert_eq!(stored.spent[TOTAL], [rupiah(0), rupiah(100), rupiah(200)]);
+    let mut later = Meter::new("wallets:a", "IDR", 2, Vec::new());
+    later.set_limits(next_week.at, limits());
+    assert_eq!(later.take_stored(Some(&stored), &[PAYMENT], &next_week), [0, 1]);
+}
+
+#[test]
+fn a_counter_that_lacks_what_a_limit_looks_at_is_not_used() {
+    let monday = moment(0, 0);
+    let mut first = gauge(vec![made(|request| request.periods[0] = of(100))], vec![monday]);
+    first.begin();
+    first.count(0, &spend(10), monday.at);
+    let stored = Spending::parse(&first.changes().next().unwrap().1).unwrap().unwrap();
+    let limited = made(|request| request.merchants = Some(json!({"limits": {"canteen": {"daily": 20}}})));
+    for (limit, kinds, missing) in [
+        (limited, vec![PAYMENT], vec![0, 1, 2]),
+        (made(|request| request.periods[0] = of(100)), vec![PAYMENT], vec![]),
+        (made(|request| request.periods[0] = of(100)), vec![PAYMENT, 4], vec![0, 1, 2]),
+    ] {
+        let mut meter = Meter::new("wallets:a", "IDR", 2, Vec::new());
+        meter.set_limits(monday.at, vec![limit]);
+        assert_eq!(meter.take_stored(Some(&stored), &kinds, &monday), missing);
+    }
+}
+
+#[test]
+fn without_a_limit_a_counter_forgets() {
+    let monday = moment(0, 0);
+    let mut first = gauge(vec![made(|request| request.periods[0] = of(100))], vec![monday]);
+    first.begin();
+    first.count(0, &spend(10), monday.at);
+    let stored = Spending::parse(&first.changes().next().unwrap().1).unwrap();
+    let mut lifted = gauge_of(Vec::new(), vec![monday], stored.as_ref(), Vec::new());
+    lifted.begin();
+    assert_eq!(lifted.judge(0, &spend(1_000_000), monday.at).reason, None);
+    lifted.count(0, &spend(1_000_000), monday.at);
+    assert_eq!(lifted.changes().next(), Some((0, UNKNOWN.to_owned())));
+    assert_eq!(gauge_of(Vec::new(), vec![monday], None, Vec::new()).changes().count(), 0);
+}
+
+#[test]
+fn a_refund_gives_back_while_the_period_lasts() {
+    let limits = || {
+        vec![made(|request| {
+            request.periods = [of(100), of(500), None];
+            request.merchants = Some(json!({"limits": {"canteen": {"daily": 80}}}));
+        })]
+    };
+    let (monday, tuesday) = (moment(0, 12 * HOUR), moment(1, 0));
+    let mut gauge = gauge(limits(), vec![tuesday, monday]);
+    gauge.begin();
+    gauge.count(0, &spend(70), monday.at);
+    gauge.count(0, &spend(30), tuesday.at);
+    let stored = gauge.changes().next().unwrap().1;
+    // Monday's day is over, its week is not.
+    let after =
+        Spending::parse(&give_back(&stored, PAYMENT, monday.at, &spend(70)).unwrap()).unwrap().unwrap();
+    assert_eq!(after.spent[TOTAL], [rupiah(30), rupiah(30), rupiah(30)]);
+    let after =
+        Spending::parse(&give_back(&stored, PAYMENT, tuesday.at, &spend(10)).unwrap()).unwrap().unwrap();
+    assert_eq!(after.spent["m:merchants:canteen"], [rupiah(20), rupiah(90), rupiah(90)]);
+    assert_eq!(give_back(&stored, 1, tuesday.at, &spend(10)).unwrap(), stored, "a kind that does not count");
+    assert_eq!(give_back(&stored, PAYMENT, tuesday.at, &spend(31)).unwrap(), UNKNOWN);
+    assert_eq!(give_back(UNKNOWN, PAYMENT, tuesday.at, &spend(1)).unwrap(), UNKNOWN);
+    assert!(give_back("{\"kinds\":7}", PAYMENT, 0, &spend(1)).is_err());
+}
+
+#[test]
+fn what_is_shut_leaves_nothing_and_says_when_it_opens() {
+    let limits = vec![made(|request| {
+        request.periods[0] = of(50_000);
+        request.windows = Some(json!([{"from": "07:00", "to": "15:00"}]));
+    })];
+    let late = moment(0, 16 * HOUR);
+    let gauge = gauge(limits, vec![late]);
+    let verdict = gauge.judge(0, &spend(1), late.at);
+    assert_eq!(verdict.reason, Some(Reason::Window));
+    assert_eq!((verdict.opening, verdict.remaining), (Some((1, 7 * HOUR)), Some(rupiah(0))));
+    let detail = gauge.check(0, &spend(1), late.at).unwrap_err().to_error(Some(0)).detail();
+    assert_eq!((&detail["reason"], &detail["resets_at"]), (&json!("window"), &json!("2000-01-01T00:00:00Z")));
+}

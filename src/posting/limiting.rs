@@ -1,0 +1,178 @@
+//! Spending limits on the way through the engine: which transfers of a call spend, and what is counted.
+
+use super::Access;
+use super::batch::{Call, Item, Limits};
+use super::rules::{Book, Movement};
+use crate::account::rules::{Account, Side};
+use crate::error::Result;
+use crate::ledger::Ledger;
+use crate::limit::rules::Spend;
+use crate::limit::rules::gauge::Gauge;
+use crate::limit::rules::spending::give_back;
+use crate::limit::{self, Limited};
+use crate::spi::Session;
+use crate::spi::jsonb::Document;
+use rust_decimal::Decimal;
+use std::collections::BTreeSet;
+
+/// The limits of a call's payers.
+pub struct Limiting<'a> {
+    pub gauge: Gauge,
+    session: &'a Session,
+    ledger: &'a Ledger,
+    now: i64,
+    mode: Limits,
+    look: bool,
+}
+
+/// Reads the limits of the limited accounts that pay in a call: no statement where there are none.
+pub(super) fn open<'a>(
+    session: &'a Session,
+    ledger: &'a Ledger,
+    call: &Call,
+    book: &Book,
+    items: &[Item],
+    now: i64,
+) -> Result<Limiting<'a>> {
+    let look = call.access == Access::Look;
+    let mut limiting = Limiting { gauge: Gauge::default(), session, ledger, now, mode: call.limits, look };
+    if book.rows().iter().all(|account| account.spending.is_none()) {
+        return Ok(limiting);
+    }
+    let mut payers: BTreeSet<usize> = BTreeSet::new();
+    let mut moments: Vec<i64> = vec![now];
+    for item in items.iter().filter(|item| item.outcome.is_none()) {
+        let Some((checked, _)) = item.checked else { continue };
+        let sides = [(checked.debit_account, Side::Debit), (checked.credit_account, Side::Credit)];
+        let limited = sides.iter().filter_map(|(address, side)| {
+            let row = book.rows_of(address).first().copied()?;
+            let account = book.row(row);
+            (account.spending.is_some() && account.decreases(*side)).then_some(row)
+        });
+        payers.extend(limited);
+        if !payers.is_empty() {
+            moments.extend(item.request.effective_at);
+        }
+    }
+    moments[1..].sort_unstable();
+    moments.dedup();
+    let limited: Vec<Limited> =
+        payers.into_iter().filter_map(|row| Limited::of(row, book.row(row))).collect();
+    limiting.gauge = limit::open(session, ledger, &limited, &moments, look)?;
+    Ok(limiting)
+}
+
+impl Limiting<'_> {
+    /// Judges and counts an item that was just decided. `movement` is the item's own, after those between stripes.
+    pub(super) fn spend(&mut self, book: &Book, item: &Item, movement: Option<&Movement>) -> Result<()> {
+        if self.gauge.is_empty() {
+            return Ok(());
+        }
+        let (Some(movement), Some((_, kind_id))) = (movement, item.checked) else { return Ok(()) };
+        if !self.gauge.counts(kind_id) {
+            return Ok(());
+        }
+        let at = item.request.effective_at.unwrap_or(self.now);
+        for (row, other, side) in
+            [(movement.debit, movement.credit, Side::Debit), (movement.credit, movement.debit, Side::Credit)]
+        {
+            if !is_payer(book.row(row), side) {
+                continue;
+            }
+            let merchant = &book.row(other).address;
+            let spend = spend_of(movement.amount, Some(merchant), item.request.metadata.as_deref());
+            if self.mode == Limits::Enforce {
+                self.gauge
+                    .check(row, &spend, at)
+                    .map_err(|refusal| limit::refused(self.session, self.ledger, &refusal, self.look))?;
+            }
+            self.gauge.count(row, &spend, at);
+        }
+        Ok(())
+    }
+
+    /// Puts the counters into the book, to be written with the balances.
+    pub fn store(&self, book: &mut Book) {
+        for (row, spending) in self.gauge.changes() {
+            book.set_spending(row, spending);
+        }
+    }
+}
+
+fn is_payer(account: &Account, side: Side) -> bool {
+    account.spending.is_some() && account.decreases(side)
+}
+
+/// What limits look at. The category and the way in which the payer was identified stand in the metadata, so that
+/// the transfers alone say what was spent on what.
+pub fn spend_of(amount: Decimal, merchant: Option<&str>, metadata: Option<&[u8]>) -> Spend {
+    let document = metadata.map(|bytes| Document::from_bytes(bytes.to_vec()));
+    let text = |key: &str| document.as_ref().and_then(|document| document.text(key));
+    Spend {
+        amount,
+        merchant: merchant.map(str::to_owned),
+        category: text("category"),
+        method: text("method"),
+    }
+}
+
+/// Refuses a hold that passes a limit. It counts for as long as it is open, without being written anywhere else.
+pub fn check_hold(
+    session: &Session,
+    ledger: &Ledger,
+    account: &Account,
+    kind_id: i16,
+    spend: &Spend,
+    now: i64,
+) -> Result<()> {
+    let Some(limited) = Limited::of(0, account) else { return Ok(()) };
+    let gauge = limit::open(session, ledger, &[limited], &[now], false)?;
+    if !gauge.counts(kind_id) {
+        return Ok(());
+    }
+    gauge.check(0, spend, now).map_err(|refusal| limit::refused(session, ledger, &refusal, false))
+}
+
+/// Counts what is captured of a hold; it was judged when the hold was made. The hold itself still stands open in
+/// its table, and is not looked at here.
+pub fn count_capture(
+    session: &Session,
+    ledger: &Ledger,
+    book: &mut Book,
+    row: usize,
+    kind_id: i16,
+    spend: &Spend,
+    now: i64,
+) -> Result<()> {
+    let Some(limited) = Limited::of(row, book.row(row)) else { return Ok(()) };
+    let mut gauge = limit::open(session, ledger, &[limited], &[now], false)?;
+    if gauge.counts(kind_id) {
+        gauge.count(row, spend, now);
+        let changes: Vec<(usize, String)> = gauge.changes().collect();
+        changes.into_iter().for_each(|(row, spending)| book.set_spending(row, spending));
+    }
+    Ok(())
+}
+
+/// A spending that is taken back, in whole or in part.
+pub struct TakenBack<'a> {
+    /// The accounts that the money came from and went to, by their rows of the book.
+    pub payer: usize,
+    pub receiver: usize,
+    pub amount: Decimal,
+    pub kind_id: i16,
+    /// When it counted as spent.
+    pub spent_at: i64,
+    pub metadata: Option<&'a [u8]>,
+}
+
+/// Gives the allowance back to the periods in which the money was spent, where they still run.
+pub fn take_back(book: &mut Book, taken: &TakenBack) -> Result<()> {
+    let Some(stored) = book.row(taken.payer).spending.clone() else { return Ok(()) };
+    let spend = spend_of(taken.amount, Some(&book.row(taken.receiver).address), taken.metadata);
+    let after = give_back(&stored, taken.kind_id, taken.spent_at, &spend)?;
+    if after != stored {
+        book.set_spending(taken.payer, after);
+    }
+    Ok(())
+}

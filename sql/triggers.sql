@@ -45,7 +45,7 @@ SET bytea_output = 'hex'
 SET extra_float_digits = 1
 AS 'MODULE_PATHNAME', 'limit_on_insert';
 COMMENT ON FUNCTION wallet_ledger.limit_on_insert() IS
-    'Trigger function for an application''s table of orders, BEFORE INSERT FOR EACH ROW. Arguments, as name=value, in any order: account (a template), amount [, merchant (a column that holds an address, or a template), category, at, ledger]. A row that the account''s spending limits do not allow is refused; the account stays locked to the end of the transaction. It checks and does not count: the payment counts. Check with check_trigger(table).';
+    'Trigger function for an application''s table of orders, BEFORE INSERT FOR EACH ROW. Arguments, as name=value, in any order: account (a template), amount [, merchant (a column, or a template), category, method, at, ledger]. A row that the account''s spending limits do not allow is refused; the account stays locked to the end of the transaction. It checks and does not count: the payment counts. Check with check_trigger(table).';
 
 -- What it changes belongs to an application: it does that with the rights of the table's owner, and with
 -- the caller's settings but for the search_path.

@@ -11,8 +11,6 @@ pub mod api;
 pub mod rules;
 pub mod store;
 
-pub use rules::limit_name;
-
 use crate::access::{self, rules::Action, rules::Target};
 use crate::error::{Code, LedgerError, Result, invalid, missing};
 use crate::event;

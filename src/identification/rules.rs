@@ -60,15 +60,6 @@ impl Method {
     }
 }
 
-/// The spending limit that counts only for purchases identified by this method: a fallback may be trusted less.
-pub fn limit_name(method: Method) -> &'static str {
-    match method {
-        Method::Fingerprint => "method_fingerprint",
-        Method::Pin => "method_pin",
-        Method::Qr => "method_qr",
-    }
-}
-
 /// Why an attempt did not succeed. Stored: append only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -160,11 +151,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn methods_have_their_names_and_their_limits() {
+    fn methods_have_their_names() {
         for method in Method::ALL {
             assert_eq!(Method::from_name(method.name()), Ok(method));
             assert_eq!(Method::from_id(method as i16), Some(method));
-            assert_eq!(limit_name(method), format!("method_{}", method.name()));
         }
         for name in ["", "PIN", "face", "pin ", "💸"] {
             assert_eq!(Method::from_name(name).unwrap_err().code, Code::InvalidArgument, "{name:?}");

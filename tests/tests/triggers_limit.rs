@@ -2,6 +2,9 @@
 //! before the row is written; and that what does not fit is refused when it fires and found before by
 //! `check_trigger`.
 
+#[path = "triggers_limit/refusals.rs"]
+mod refusals;
+
 use wallet_ledger_tests::books::{backend, books, until_blocked};
 use wallet_ledger_tests::db::execute;
 use wallet_ledger_tests::*;
@@ -90,6 +93,7 @@ const MISFITS: &[(&str, &str)] = &[
     ("'account=wallets:{member}', 'amount=total', 'merchant=merchant'", "no column \"merchant\" (placeholder)"),
     ("'account=wallets:{member}', 'amount=total', 'merchant=shops::{shop}'", "malformed"),
     ("'account=wallets:{member}', 'amount=total', 'category=id'", "\"id\" is of type bigint, which is no word"),
+    ("'account=wallets:{member}', 'amount=total', 'method=total'", "which is no word"),
     ("'account=wallets:{member}', 'amount=total', 'at=made_on'", "\"made_on\" is of type date, which is no timestamp with time zone"),
     ("'account=wallets:{member}', 'amount=total', 'ledger={school}'", "no column \"school\" (placeholder)"),
     ("'account=wallets:{member}', 'amount=total', 'ledger=a:b'", "it is no ledger's name"),
@@ -186,13 +190,15 @@ async fn rows_that_say_nothing_that_can_be_judged() {
     assert!(assert_error(refused, "missing_argument", "PT400").message.starts_with("row (new) of"));
 }
 
-/// A merchant is a column that holds an address, or a template; NULL names nobody.
+/// A merchant is a column that holds an address or a name, or a template; NULL names nobody.
 #[tokio::test]
 async fn merchants_are_columns_or_templates() {
     let (_db, dba, _) = orders("merchants").await;
     for (merchant, shop, refused) in [
         ("shop", "'shops:canteen'", false),
+        ("shop", "'canteen'", false),
         ("shop", "'shops::canteen'", true),
+        ("shop", "''", true),
         ("shop", "NULL", false),
         ("shops:{shop}", "NULL", false),
         ("shops:{shop}", "'shops:canteen'", true),

@@ -53,6 +53,7 @@ struct Reader {
     placeholders: Vec<Field>,
     amount: Amount,
     category: Option<Field>,
+    method: Option<Field>,
     at: Option<i16>,
     memory: RowMemory,
 }
@@ -65,18 +66,20 @@ impl Reader {
             placeholders: places.placeholders.iter().map(|place| trimmed(*place)).collect(),
             amount: Amount::of(attributes[places.amount]),
             category: places.category.map(trimmed),
+            method: places.method.map(trimmed),
             at: places.at.map(|place| attributes[place].number),
             memory: RowMemory::new(),
         }
     }
 
     fn read(&mut self, slot: Slot) -> Snapshot {
-        let Self { key, placeholders, amount, category, at, memory } = self;
+        let Self { key, placeholders, amount, category, method, at, memory } = self;
         memory.within(|| Snapshot {
             key: texts(key, slot).into_iter().map(Option::unwrap_or_default).collect(),
             values: texts(placeholders, slot),
             amount: amount.read(slot),
             category: category.as_mut().and_then(|category| category.text(slot)),
+            method: method.as_mut().and_then(|method| method.text(slot)),
             // A timestamptz is passed by value: microseconds, as everywhere here.
             at: at.and_then(|number| slot.value(number)).map(|at| at.value() as i64),
         })
@@ -99,8 +102,9 @@ fn judge(session: &Session, definition: &Definition, row: Snapshot, table: &str)
 fn ask(session: &Session, ledger: &Ledger, book: &Book, spending: Spending) -> Result<()> {
     let account = locked(book, &spending.account)?;
     let amount = money::to_scale(spending.amount, account.scale, &account.currency, "amount")?;
-    let Spending { merchant, category, at, .. } = spending;
-    let spend = Spend { amount, merchant, category, method: None };
+    let Spending { merchant, category, method, at, .. } = spending;
+    let method = method.map(|method| method.name().to_owned());
+    let spend = Spend { amount, merchant, category, method };
     limit::check_locked(session, ledger, account, &spend, at.unwrap_or_else(|| posting::instant(book)))
 }
 

@@ -6,14 +6,16 @@ use super::words::Words;
 use super::{Row, fill, is_null, key, named};
 use crate::error::{LedgerError, Result};
 use crate::form::word;
+use crate::identification::rules::Method;
+use crate::limit::rules::merchant_account;
 use crate::money::{self, Number};
 use crate::{address, time};
 use rust_decimal::Decimal;
 
 /// The arguments, as `check_trigger()` and the messages call them.
-pub const ARGUMENTS: &str = "account=, amount= [, merchant=, category=, at=, ledger=]";
+pub const ARGUMENTS: &str = "account=, amount= [, merchant=, category=, method=, at=, ledger=]";
 
-const NAMES: [&str; 6] = ["account", "amount", "merchant", "category", "at", "ledger"];
+const NAMES: [&str; 7] = ["account", "amount", "merchant", "category", "method", "at", "ledger"];
 
 /// A trigger's arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Definition {
     pub merchant: Option<Template>,
     /// The column of what it is spent on.
     pub category: Option<String>,
+    /// The column of how the buyer was identified.
+    pub method: Option<String>,
     /// The column of when; without one it is now.
     pub at: Option<String>,
     /// `None`: the session's ledger.
@@ -39,6 +43,7 @@ pub struct Definition {
 pub struct Places {
     pub amount: usize,
     pub category: Option<usize>,
+    pub method: Option<usize>,
     pub at: Option<usize>,
     pub placeholders: Vec<usize>,
 }
@@ -52,8 +57,8 @@ impl Definition {
         let ledger = words.get("ledger").map(|text| Template::parse(text, Target::Ledger)).transpose()?;
         let placeholders =
             columns_of([Some(&account), ledger.as_ref(), merchant.as_ref()].into_iter().flatten());
-        let (category, at) = (words.owned("category"), words.owned("at"));
-        Ok(Self { account, amount, merchant, category, at, ledger, placeholders })
+        let [category, method, at] = ["category", "method", "at"].map(|name| words.owned(name));
+        Ok(Self { account, amount, merchant, category, method, at, ledger, placeholders })
     }
 
     /// Where the columns stand in the table, or everything that does not fit.
@@ -72,18 +77,20 @@ impl Definition {
         let is_word = |column: &Column| matches!(column.holds, Holds::Text | Holds::Padded | Holds::Enum);
         let category =
             self.category.as_ref().and_then(|name| place(name, "category column", is_word, no_word));
+        let method = self.method.as_ref().and_then(|name| place(name, "method column", is_word, no_word));
         let is_moment = |column: &Column| column.holds == Holds::Moment;
         let at = self.at.as_ref().and_then(|name| place(name, "time column", is_moment, no_moment));
         let placeholders = self.placeholders.iter().map(|name| (name.as_str(), "placeholder"));
         let placeholders = find_all(columns, placeholders, &mut problems);
         match amount {
-            Some(amount) if problems.is_empty() => Ok(Places { amount, category, at, placeholders }),
+            Some(amount) if problems.is_empty() => Ok(Places { amount, category, method, at, placeholders }),
             _ => Err(problems),
         }
     }
 }
 
-/// A column that holds an address, or a template of one: who has a colon or a brace is no column.
+/// A column that holds an address or a merchant's name, or a template of an address: what has a colon or a brace
+/// is no column.
 fn merchant(text: &str) -> std::result::Result<Template, Problem> {
     let is_template = text.contains([':', '{', '}']);
     let source = if is_template { text.to_owned() } else { format!("{{{text}}}") };
@@ -113,6 +120,7 @@ pub struct Snapshot {
     /// `Err`: the column is text and holds no number.
     pub amount: Option<Result<Number>>,
     pub category: Option<String>,
+    pub method: Option<String>,
     pub at: Option<i64>,
 }
 
@@ -123,6 +131,7 @@ pub struct Spending {
     pub amount: Decimal,
     pub merchant: Option<String>,
     pub category: Option<String>,
+    pub method: Option<Method>,
     pub at: Option<i64>,
 }
 
@@ -141,7 +150,7 @@ pub fn spending(definition: &Definition, row: Snapshot, table: &str) -> Result<(
     address::checked(&account, "account").map_err(of_row)?;
     // Nobody is named where a column of the merchant is NULL.
     let merchant = definition.merchant.as_ref().filter(|template| template.columns().all(is_known));
-    let merchant = merchant.map(filled).transpose()?;
+    let merchant = merchant.map(filled).transpose()?.map(|name| merchant_account(&name));
     if let Some(merchant) = &merchant {
         address::checked(merchant, "merchant").map_err(of_row)?;
     }
@@ -150,8 +159,9 @@ pub fn spending(definition: &Definition, row: Snapshot, table: &str) -> Result<(
     // A category that nothing can be named by would slip through the lists that forbid categories.
     let category = row.category.as_deref().map(|text| word(text, "category", "food").map(str::to_owned));
     let category = category.transpose().map_err(of_row)?;
+    let method = row.method.as_deref().map(Method::from_name).transpose().map_err(of_row)?;
     let at = row.at.map(|at| time::finite(at, "at")).transpose().map_err(of_row)?;
-    Ok((ledger, Spending { account, amount, merchant, category, at }))
+    Ok((ledger, Spending { account, amount, merchant, category, method, at }))
 }
 
 /// How a row is named that is not there yet.
@@ -176,18 +186,20 @@ mod tests {
             ("shop", Holds::Text),
             ("kind", Holds::Enum),
             ("made_at", Holds::Moment),
+            ("known_by", Holds::Text),
             ("made_on", Holds::Other),
         ]
         .map(|(name, holds)| Column { name: name.to_owned(), type_name: "some".to_owned(), holds })
         .to_vec()
     }
 
-    const ALL: [&str; 6] = [
+    const ALL: [&str; 7] = [
         "account=wallets:{member}",
         "amount=total",
         "merchant=merchants:{shop}",
         "category=kind",
         "at=made_at",
+        "method=known_by",
         "ledger=main",
     ];
 
@@ -195,7 +207,10 @@ mod tests {
     fn arguments_come_in_any_order_and_most_may_be_left_out() {
         let definition = parse(&ALL).unwrap();
         let places = definition.resolve(&columns()).unwrap();
-        assert_eq!(places, Places { amount: 2, category: Some(4), at: Some(5), placeholders: vec![1, 3] });
+        assert_eq!(
+            places,
+            Places { amount: 2, category: Some(4), method: Some(6), at: Some(5), placeholders: vec![1, 3] }
+        );
         let mut turned = ALL;
         turned.reverse();
         assert_eq!(parse(&turned), Ok(definition));
@@ -233,6 +248,7 @@ mod tests {
             (3, "category=knd", "no column \"knd\" (category column)"),
             (3, "category=total", "which is no word"),
             (4, "at=made", "no column \"made\" (time column)"),
+            (5, "method=total", "which is no word"),
             (4, "at=made_on", "which is no timestamp with time zone"),
         ] {
             let mut arguments = ALL;
@@ -248,6 +264,7 @@ mod tests {
             values: vec![Some("ana".to_owned()), Some("canteen".to_owned())],
             amount: Some(Ok(Number::Finite(Decimal::from(5_000)))),
             category: Some("food".to_owned()),
+            method: Some("pin".to_owned()),
             at: Some(42),
         }
     }
@@ -262,13 +279,14 @@ mod tests {
             amount: Decimal::from(5_000),
             merchant: Some("merchants:canteen".to_owned()),
             category: Some("food".to_owned()),
+            method: Some(Method::Pin),
             at: Some(42),
         };
         assert_eq!(is, expected);
         let values = vec![Some("ana".to_owned()), None];
-        let less = Snapshot { values, category: None, at: None, ..row() };
+        let less = Snapshot { values, category: None, method: None, at: None, ..row() };
         let (_, is) = spending(&definition, less, "public.orders").unwrap();
-        assert_eq!((is.merchant, is.category, is.at), (None, None, None));
+        assert_eq!((is.merchant, is.category, is.method, is.at), (None, None, None, None));
     }
 
     #[test]
@@ -289,6 +307,7 @@ mod tests {
             (Snapshot { amount: amount(Number::Finite(-Decimal::ONE)), ..row() }, Code::InvalidAmount),
             (Snapshot { category: Some(String::new()), ..row() }, Code::InvalidArgument),
             (Snapshot { category: Some("Food".to_owned()), ..row() }, Code::InvalidArgument),
+            (Snapshot { method: Some("face".to_owned()), ..row() }, Code::InvalidArgument),
             (Snapshot { at: Some(time::INFINITY), ..row() }, Code::InvalidArgument),
         ] {
             let error = spending(&definition, row, "public.orders").unwrap_err();

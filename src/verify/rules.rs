@@ -55,6 +55,7 @@ pub static ALL: &[Definition] = &[
     define("escrow_sum_mismatch", "An escrow's sums are not those of its lines, or a line's not those of what was done to it."),
     define("escrow_posting_missing", "What was done to an escrow has no posting, or one that moved another amount."),
     define("escrow_dispute_mismatch", "An escrow is disputed without an open dispute, or has one and is not."),
+    define("spending_differs", "What an account is said to have spent in a period is not the sum of its transfers."),
     define("more_findings", "A group of checks found more than the 1,000 that it shows."),
 ];
 

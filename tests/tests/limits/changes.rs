@@ -1,0 +1,90 @@
+//! Setting, lifting, and what remains of it.
+
+use super::{limit, school};
+use wallet_ledger_tests::*;
+
+#[tokio::test]
+async fn the_same_again_changes_nothing_and_every_change_is_kept() {
+    let (_db, client) = school("history").await;
+    let set = r#"daily => 50000, windows => '[{"from": "07:00", "to": "15:00"}]', merchants => '{"deny": ["kiosk"]}'"#;
+    let first = limit(&client, set).await;
+    assert_eq!(limit(&client, set).await["id"], first["id"]);
+    db::execute(&client, "SET wallet_ledger.actor = 'bu-sari'").await;
+    let changed = limit(&client, "daily => 40000, reason => 'less sweets'").await;
+    assert_eq!(
+        changed.pick(["daily", "windows", "set_by", "reason"]),
+        ["40000.00", "NULL", "bu-sari", "less sweets"]
+    );
+    let kept = lines(&client, "SELECT * FROM wallet_ledger.spending_limits ORDER BY revision").await;
+    let kept: Vec<[&str; 4]> =
+        kept.iter().map(|line| line.pick(["account", "revision", "daily", "set_by"])).collect();
+    assert_eq!(kept, [["wallets:a", "1", "50000.00", "postgres"], ["wallets:a", "2", "40000.00", "bu-sari"]]);
+    let events = lines(
+        &client,
+        "SELECT payload FROM wallet_ledger.events WHERE topic = 'limit.changed' ORDER BY created_at, id",
+    )
+    .await;
+    assert_eq!(events.len(), 2);
+    let payload = events[1].json("payload");
+    assert_eq!(
+        (&payload["limit"]["daily"], &payload["limit_before"]["daily"]),
+        (&json!("40000.00"), &json!("50000.00"))
+    );
+    assert_eq!((&payload["set_by"], &payload["account"]), (&json!("bu-sari"), &json!("wallets:a")));
+}
+
+#[tokio::test]
+async fn rows_of_the_history_cannot_be_changed() {
+    let (db, client) = school("kept").await;
+    limit(&client, "daily => 1").await;
+    let owner = db.connect().await;
+    for role in ["origin", "replica"] {
+        db::execute(&owner, &format!("SET session_replication_role = {role}")).await;
+        for sql in [
+            "UPDATE wallet_data.spending_limits SET daily = 2",
+            "DELETE FROM wallet_data.spending_limits",
+            "TRUNCATE wallet_data.spending_limits",
+        ] {
+            let error = owner.batch_execute(sql).await.expect_err(sql);
+            assert_eq!(sql_error(&error).token(), "append_only", "{sql}");
+        }
+    }
+    for (columns, values, constraint) in [
+        ("daily", "-1", "limit_amount_check"),
+        ("daily", "'NaN'", "limit_amount_check"),
+        ("effective_from", "'2020-01-01'", "spending_limits_not_backdated"),
+        ("method", "'face'", "spending_limits_method_check"),
+        ("account_id, replaces_default", "NULL, true", "spending_limits_default_replaces_nothing"),
+    ] {
+        let sql = format!(
+            "INSERT INTO wallet_data.spending_limits
+             SELECT (jsonb_populate_record(NULL::wallet_data.spending_limits, to_jsonb(there) || to_jsonb(given)
+                 || jsonb_build_object('revision', 9, 'limit_id', gen_random_uuid()))).*
+             FROM (SELECT * FROM wallet_data.spending_limits LIMIT 1) there, (SELECT {}) given",
+            columns
+                .split(", ")
+                .zip(values.split(", "))
+                .map(|(c, v)| format!("{v} AS {c}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
+        let error = owner.batch_execute(&sql).await.expect_err(&sql);
+        let said = error.as_db_error().unwrap();
+        assert_eq!(said.constraint(), Some(constraint), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn verify_finds_a_counter_that_was_tampered_with() {
+    let (db, client) = school("tampered").await;
+    limit(&client, "daily => 100").await;
+    super::pay(&client, "60", "").await.unwrap();
+    verify_clean(&client).await;
+    let owner = db.connect().await;
+    db::execute(&owner, "UPDATE wallet_data.accounts SET spending = replace(spending::text, '60.00', '10.00')::json WHERE address = 'wallets:a'").await;
+    let found = lines(&client, "SELECT * FROM wallet_ledger.verify_ledger('main')").await;
+    assert!(
+        !found.is_empty() && found.iter().all(|line| &line["finding"] == "spending_differs"),
+        "{found:?}"
+    );
+}

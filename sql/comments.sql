@@ -205,3 +205,15 @@ COMMENT ON FUNCTION wallet_ledger.revoke_role IS
     'Takes a role from an actor; nobody takes one from themselves. actor, role, scope: as for assign_role. Returns the role; where the actor does not have it, nothing happens.';
 COMMENT ON FUNCTION wallet_ledger.role_permissions IS
     'What each role may do, one row per action and role, exactly as the code decides. reach: organisation, own_merchant, linked_member (with link_right) or oneself. What has no row is not allowed.';
+
+-- Identification
+COMMENT ON FUNCTION wallet_ledger.set_pin IS
+    'Sets a member''s PIN, or another one: 4 to 12 digits, none that everybody tries first. Kept as a slow salted hash only. Ends a lock-out. Returns when it was set.';
+COMMENT ON FUNCTION wallet_ledger.verify_pin IS
+    'Checks a member''s PIN. A wrong one is a row with succeeded = false, not an error: the failed attempt counts when the transaction commits. After the setting pin_attempts it is locked for the setting pin_lockout. Returns the authentication.';
+COMMENT ON FUNCTION wallet_ledger.enrol_fingerprint IS
+    'Keeps the template of a member''s finger, encrypted by the device that took it; again replaces it. finger: such as right_index; template: 16 bytes to 64 KiB, opaque. Returns when it was enrolled.';
+COMMENT ON FUNCTION wallet_ledger.create_qr_code IS
+    'Makes a code for a member to show at a till: once, and for 5 seconds to 15 minutes. Returns the token, which is told this once.';
+COMMENT ON FUNCTION wallet_ledger.record_authentication IS
+    'Records how a member was identified. method: fingerprint (matched on the device), pin (credential: the PIN) or qr (credential: the token; member may be NULL). Failed is a row with succeeded = false and its reason, not an error. Returns the authentication, which one purchase may refer to.';

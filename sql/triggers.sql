@@ -34,6 +34,19 @@ AS 'MODULE_PATHNAME', 'match_on_insert';
 COMMENT ON FUNCTION wallet_ledger.match_on_insert() IS
     'Trigger function for an application''s own table of bank mutations, AFTER INSERT. Arguments: provider, then the one column that holds what the provider sends, or field=column for each field [, ledger=template]. Every row is taken in, matched and posted as match_mutation() does it; one that is not understood, or is of an unknown bank account, makes the INSERT fail. Check with check_trigger(table).';
 
+-- Before the row is written: what is refused leaves nothing behind.
+CREATE FUNCTION wallet_ledger.limit_on_insert() RETURNS trigger
+LANGUAGE c SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+AS 'MODULE_PATHNAME', 'limit_on_insert';
+COMMENT ON FUNCTION wallet_ledger.limit_on_insert() IS
+    'Trigger function for an application''s table of orders, BEFORE INSERT FOR EACH ROW. Arguments, as name=value, in any order: account (a template), amount [, merchant (a column, or a template), category, method, at, ledger]. A row that the account''s spending limits do not allow is refused; the account stays locked to the end of the transaction. It checks and does not count: the payment counts. Check with check_trigger(table).';
+
 -- What it changes belongs to an application: it does that with the rights of the table's owner, and with
 -- the caller's settings but for the search_path.
 CREATE FUNCTION wallet_ledger.update_on_intent() RETURNS trigger

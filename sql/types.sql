@@ -153,7 +153,7 @@ CREATE TYPE wallet_ledger.setting_row AS (
     created_at     timestamptz
 );
 COMMENT ON TYPE wallet_ledger.setting_row IS
-    'A setting with the value that counts. unit: amount, interval, word or account; effective_from and what follows are NULL where the default counts.';
+    'A setting with the value that counts. unit: amount, interval, count, word, account or kinds; effective_from and what follows are NULL where the default counts.';
 
 CREATE TYPE wallet_ledger.trigger_finding AS (
     trigger_name text,
@@ -657,3 +657,28 @@ CREATE TYPE wallet_ledger.role_row AS (
 );
 COMMENT ON TYPE wallet_ledger.role_row IS
     'A role of an actor as it stands after the call. When it was given, and by whom, is known of administrators and cashiers.';
+
+CREATE TYPE wallet_ledger.qr_code_row AS (
+    token      text,
+    ledger     text,
+    member     text,
+    expires_at timestamptz
+);
+COMMENT ON TYPE wallet_ledger.qr_code_row IS
+    'A code for a member to show: token is what the QR code carries. It is told this once and kept nowhere.';
+
+CREATE TYPE wallet_ledger.authentication_row AS (
+    authentication_id uuid,
+    ledger            text,
+    member            text,
+    method            text,
+    succeeded         boolean,
+    reason            text,
+    attempts_left     integer,
+    locked_until      timestamptz,
+    device            text,
+    recorded_at       timestamptz,
+    valid_until       timestamptz
+);
+COMMENT ON TYPE wallet_ledger.authentication_row IS
+    'How a member was identified. reason: why it did not succeed. attempts_left, locked_until: of a PIN. valid_until: until when a purchase may refer to it, once.';

@@ -15,6 +15,7 @@ mod finance;
 mod form;
 mod hold;
 mod idempotency;
+mod identification;
 mod install;
 mod json;
 mod ledger;
@@ -59,6 +60,7 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     finance_overview, finance_trend, set_spending_limit, check_spending_limit,
     create_member, create_guardian, link_guardian, create_merchant, create_device, set_item, set_party_status,
     assign_role, revoke_role, role_permissions,
+    set_pin, verify_pin, enrol_fingerprint, create_qr_code, record_authentication,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 

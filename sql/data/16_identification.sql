@@ -44,24 +44,32 @@ CREATE TABLE wallet_data.member_qr_codes (
     PRIMARY KEY (ledger_id, token_digest),
     FOREIGN KEY (ledger_id, member) REFERENCES wallet_data.members (ledger_id, member)
 );
+CREATE INDEX member_qr_codes_member ON wallet_data.member_qr_codes (ledger_id, member, expires_at);
 COMMENT ON TABLE wallet_data.member_qr_codes IS 'Codes that a member shows at a till: each once, and only for a short time. Only the SHA-256 of a code is kept. Owner only.';
 
+CREATE DOMAIN wallet_data.authentication_failure AS smallint CHECK (VALUE BETWEEN 1 AND 6);
+COMMENT ON DOMAIN wallet_data.authentication_failure IS
+    '1 wrong_pin, 2 pin_locked, 3 code_unknown, 4 code_expired, 5 code_used, 6 code_of_another.';
+
 CREATE TABLE wallet_data.authentications (
-    ledger_id         integer NOT NULL,
+    ledger_id         integer NOT NULL REFERENCES wallet_data.ledgers,
     method_id         wallet_data.identification_method NOT NULL,
-    succeeded         boolean NOT NULL,
+    -- NULL where it succeeded.
+    failure_id        wallet_data.authentication_failure,
     authentication_id uuid NOT NULL,
     recorded_at       timestamptz NOT NULL,
     -- A successful one serves one purchase, and not for long.
     used_at           timestamptz,
-    member            wallet_data.name NOT NULL,
+    -- Nobody's, where a code is unknown.
+    member            wallet_data.name,
     device            wallet_data.name,
     actor             text NOT NULL,
-    details           jsonb,
     PRIMARY KEY (ledger_id, authentication_id),
     FOREIGN KEY (ledger_id, member) REFERENCES wallet_data.members (ledger_id, member),
     FOREIGN KEY (ledger_id, device) REFERENCES wallet_data.devices (ledger_id, device),
-    CONSTRAINT authentications_failed_serve_nothing CHECK (succeeded OR used_at IS NULL)
+    CONSTRAINT authentications_failed_serve_nothing CHECK (failure_id IS NULL OR used_at IS NULL),
+    CONSTRAINT authentications_identify_somebody CHECK (failure_id IS NOT NULL OR member IS NOT NULL),
+    CONSTRAINT authentications_device_matches_fingerprints CHECK (method_id <> 1 OR device IS NOT NULL)
 );
 CREATE INDEX authentications_member ON wallet_data.authentications (ledger_id, member, recorded_at);
 COMMENT ON TABLE wallet_data.authentications IS 'How members were identified, successfully or not, with which device. Never a PIN, a template or a code.';

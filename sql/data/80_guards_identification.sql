@@ -1,1 +1,39 @@
 -- Guards of identification. Run by every wallet_ledger.install(), as wallet_owner.
+-- Templates of fingerprints have none against DELETE: who takes back a consent has a right to that.
+
+CREATE OR REPLACE TRIGGER member_pins_are_kept
+    BEFORE DELETE OR TRUNCATE ON wallet_data.member_pins
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.member_pins ENABLE ALWAYS TRIGGER member_pins_are_kept;
+
+CREATE OR REPLACE TRIGGER member_fingerprints_not_truncated
+    BEFORE TRUNCATE ON wallet_data.member_fingerprints
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.member_fingerprints ENABLE ALWAYS TRIGGER member_fingerprints_not_truncated;
+
+CREATE OR REPLACE TRIGGER member_qr_codes_not_truncated
+    BEFORE TRUNCATE ON wallet_data.member_qr_codes
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.member_qr_codes ENABLE ALWAYS TRIGGER member_qr_codes_not_truncated;
+
+-- A code that was used stays used, and is whose it was.
+CREATE OR REPLACE TRIGGER member_qr_codes_used_once
+    BEFORE UPDATE ON wallet_data.member_qr_codes
+    FOR EACH ROW WHEN (OLD.used_at IS NOT NULL OR OLD.member <> NEW.member OR OLD.token_digest <> NEW.token_digest)
+    EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.member_qr_codes ENABLE ALWAYS TRIGGER member_qr_codes_used_once;
+
+CREATE OR REPLACE TRIGGER authentications_are_kept
+    BEFORE DELETE OR TRUNCATE ON wallet_data.authentications
+    FOR EACH STATEMENT EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.authentications ENABLE ALWAYS TRIGGER authentications_are_kept;
+
+-- All that can happen to one is that a purchase uses it.
+CREATE OR REPLACE TRIGGER authentications_used_once
+    BEFORE UPDATE ON wallet_data.authentications
+    FOR EACH ROW WHEN (OLD.used_at IS NOT NULL
+        OR (OLD.ledger_id, OLD.authentication_id, OLD.method_id, OLD.recorded_at, OLD.actor)
+            <> (NEW.ledger_id, NEW.authentication_id, NEW.method_id, NEW.recorded_at, NEW.actor)
+        OR (OLD.failure_id, OLD.member, OLD.device) IS DISTINCT FROM (NEW.failure_id, NEW.member, NEW.device))
+    EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.authentications ENABLE ALWAYS TRIGGER authentications_used_once;

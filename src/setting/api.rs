@@ -53,7 +53,7 @@ impl Composite for SettingRow {
 ///
 /// * `setting`: its name; `list_settings()` shows all.
 /// * `value`: as text: an amount such as `10000`, a length of time such as `48 hours` or `PT48H` (a day is
-///   24 hours), a word, or an account address.
+///   24 hours), a whole number, a word, or an account address.
 /// * `effective_from`: from when on it counts, not in the past; NULL is now.
 /// * `reason`: for the history, 1 to 255 bytes.
 /// * `ledger`: the session's ledger by default.
@@ -94,7 +94,7 @@ fn set_setting(
 /// * `at`: the moment, past or to come; NULL is now.
 /// * `ledger`: the session's ledger by default.
 ///
-/// Returns one row per setting: value, default, unit (amount, interval, word or account), meaning, and
+/// Returns one row per setting: value, default, unit (amount, interval, count, word, account or kinds), meaning, and
 /// since when it counts, by whom and why; these are NULL where the default counts. A moment to come tells
 /// what is known today. Errors: ledger_required, ledger_not_found.
 #[pg_extern(security_definer, stable)]

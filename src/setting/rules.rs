@@ -9,7 +9,7 @@ pub mod timeline;
 use crate::address;
 use crate::error::{LedgerError, Result, invalid};
 use crate::form::word;
-use interval::DAY;
+use interval::{DAY, HOUR, MINUTE, SECOND};
 use rust_decimal::Decimal;
 
 /// Longest value, in bytes: the longest form is an account address.
@@ -28,6 +28,9 @@ pub enum Setting {
     IntentGrace,
     ShortfallAccount,
     LimitedKinds,
+    PinAttempts,
+    PinLockout,
+    AuthenticationValidity,
 }
 
 /// What values a setting takes.
@@ -35,8 +38,10 @@ pub enum Setting {
 pub enum Form {
     /// Zero or more, in the currency of what it is compared with.
     Amount,
-    /// A length of time, at most this many microseconds.
-    Interval { longest: i64 },
+    /// A length of time between these, in microseconds.
+    Interval { shortest: i64, longest: i64 },
+    /// A whole number between these.
+    Count { least: i16, most: i16 },
     /// One of these words.
     Word(&'static [&'static str]),
     /// The address of an account.
@@ -51,6 +56,7 @@ pub enum Value {
     Amount(Decimal),
     /// Microseconds.
     Interval(i64),
+    Count(i16),
     Text(String),
 }
 
@@ -78,12 +84,15 @@ const fn define(
 pub static ALL: &[Definition] = &[
     define(Setting::TopupMinimum, "topup_minimum", Form::Amount, "10000", "The smallest amount of a top-up."),
     define(Setting::TopupMaximum, "topup_maximum", Form::Amount, "10000000", "The largest amount of a top-up."),
-    define(Setting::UniqueCodeCooldown, "unique_code_cooldown", Form::Interval { longest: 30 * DAY }, "48 hours", "How long after an intent has closed no other intent gets its total on the same bank account."),
+    define(Setting::UniqueCodeCooldown, "unique_code_cooldown", Form::Interval { shortest: 0, longest: 30 * DAY }, "48 hours", "How long after an intent has closed no other intent gets its total on the same bank account."),
     define(Setting::UniqueCodeBeneficiary, "unique_code_beneficiary", Form::Word(&["platform", "payer"]), "platform", "Who gets the rupiah of the unique code: platform or payer."),
     define(Setting::UniqueCodeAccount, "unique_code_account", Form::Account, "platform:revenue:unique_code", "The account that is credited with unique codes where they are the platform's."),
-    define(Setting::IntentGrace, "intent_grace", Form::Interval { longest: 7 * DAY }, "1 hour", "How long after its expiry an intent is still paid by a transfer, by the bank's time."),
+    define(Setting::IntentGrace, "intent_grace", Form::Interval { shortest: 0, longest: 7 * DAY }, "1 hour", "How long after its expiry an intent is still paid by a transfer, by the bank's time."),
     define(Setting::ShortfallAccount, "shortfall_account", Form::Account, "platform:receivable:chargebacks", "The account that is debited with what a reversal cannot take back from the payer."),
     define(Setting::LimitedKinds, "limited_kinds", Form::Kinds, "payment, purchase", "The kinds of transfers and holds that spending limits count."),
+    define(Setting::PinAttempts, "pin_attempts", Form::Count { least: 1, most: 10 }, "5", "After how many wrong PINs in a row a member's PIN is locked."),
+    define(Setting::PinLockout, "pin_lockout", Form::Interval { shortest: MINUTE, longest: 7 * DAY }, "15 minutes", "How long a PIN stays locked after too many wrong ones."),
+    define(Setting::AuthenticationValidity, "authentication_validity", Form::Interval { shortest: 5 * SECOND, longest: HOUR }, "5 minutes", "How long after an authentication a purchase may refer to it."),
 ];
 
 impl Setting {
@@ -113,8 +122,11 @@ impl Setting {
         let value = match definition.form {
             _ if text.len() > VALUE_BYTES_MAX => None,
             Form::Amount => amount(text).map(Value::Amount),
-            Form::Interval { longest } => {
-                interval::parse(text).filter(|micros| (0..=longest).contains(micros)).map(Value::Interval)
+            Form::Interval { shortest, longest } => interval::parse(text)
+                .filter(|micros| (shortest..=longest).contains(micros))
+                .map(Value::Interval),
+            Form::Count { least, most } => {
+                count(text).filter(|count| (least..=most).contains(count)).map(Value::Count)
             }
             Form::Word(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
             Form::Account => address::checked(text, "value").ok().map(|text| Value::Text(text.to_owned())),
@@ -128,13 +140,11 @@ impl Definition {
     fn malformed(&self, text: &str) -> LedgerError {
         let must = match self.form {
             Form::Amount => "be an amount such as 10000, zero or more".to_owned(),
-            Form::Interval { longest } => {
-                format!(
-                    "be a length of time such as {} or PT1H, at most {}",
-                    self.default,
-                    interval::to_text(longest)
-                )
+            Form::Interval { shortest, longest } => {
+                let (shortest, longest) = (interval::to_text(shortest), interval::to_text(longest));
+                format!("be a length of time such as {} or PT1H, {shortest} to {longest}", self.default)
             }
+            Form::Count { least, most } => format!("be a whole number from {least} to {most}"),
             Form::Word(words) => format!("be one of {}", words.join(", ")),
             Form::Account => format!("be an account address such as {}", self.default),
             Form::Kinds => format!("be kinds such as {}", self.default),
@@ -149,6 +159,7 @@ impl Form {
         match self {
             Form::Amount => "amount",
             Form::Interval { .. } => "interval",
+            Form::Count { .. } => "count",
             Form::Word(_) => "word",
             Form::Account => "account",
             Form::Kinds => "kinds",
@@ -162,6 +173,7 @@ impl Value {
         match self {
             Value::Amount(amount) => amount.normalize().to_string(),
             Value::Interval(micros) => interval::to_text(*micros),
+            Value::Count(count) => count.to_string(),
             Value::Text(text) => text.clone(),
         }
     }
@@ -183,6 +195,11 @@ fn kinds(text: &str) -> Option<String> {
     names.sort_unstable();
     names.dedup();
     names.iter().all(|name| word(name, "value", "payment").is_ok()).then(|| names.join(", "))
+}
+
+/// Digits and nothing else: a sign or a point would be another way to write the same.
+fn count(text: &str) -> Option<i16> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// The reason of a change: a label, not a document.
@@ -225,6 +242,10 @@ mod tests {
             (Setting::UniqueCodeBeneficiary, "payer", "payer"),
             (Setting::UniqueCodeAccount, "platform:codes", "platform:codes"),
             (Setting::LimitedKinds, "purchase,payment,purchase", "payment, purchase"),
+            (Setting::PinAttempts, " 3 ", "3"),
+            (Setting::PinAttempts, "007", "7"),
+            (Setting::PinLockout, "PT1M", "1 minute"),
+            (Setting::AuthenticationValidity, "90 seconds", "90 seconds"),
         ] {
             let value = setting.parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
             assert_eq!(value.to_text(), canonical, "{text:?}");
@@ -252,6 +273,9 @@ mod tests {
             (Setting::UniqueCodeBeneficiary, &words),
             (Setting::UniqueCodeAccount, &accounts),
             (Setting::LimitedKinds, &["payment,", ",", "Payment", "payment;purchase", "payment purchase"]),
+            (Setting::PinAttempts, &["0", "11", "+5", "5.0", "５", "1e1", "five", "99999999999999999999"]),
+            (Setting::PinLockout, &["0 seconds", "59 seconds", "8 days", "15"]),
+            (Setting::AuthenticationValidity, &["4 seconds", "61 minutes", "5"]),
         ] {
             // A word of letters and signs is an address.
             let is_account = setting.definition().form == Form::Account;

@@ -2,7 +2,7 @@
 
 use super::rules::facts::Finding;
 use super::source::Firing;
-use super::{check, escrowing, marking, matching, posting};
+use super::{check, escrowing, limiting, marking, matching, posting};
 use crate::error::{Code, LedgerError, Result, missing};
 use crate::report;
 use crate::spi::face::{Composite, Regclass, composite_result};
@@ -55,11 +55,17 @@ pub extern "C" fn pg_finfo_match_on_insert() -> &'static pg_sys::Pg_finfo_record
 
 #[unsafe(no_mangle)]
 #[doc(hidden)]
+pub extern "C" fn pg_finfo_limit_on_insert() -> &'static pg_sys::Pg_finfo_record {
+    &VERSION_1
+}
+
+#[unsafe(no_mangle)]
+#[doc(hidden)]
 pub extern "C" fn pg_finfo_update_on_intent() -> &'static pg_sys::Pg_finfo_record {
     &VERSION_1
 }
 
-// The SQL of the four is in `sql/triggers.sql`: pgrx's own trigger wrapper knows neither transition tables
+// The SQL of the five is in `sql/triggers.sql`: pgrx's own trigger wrapper knows neither transition tables
 // nor SECURITY DEFINER nor settings. A trigger returns a null pointer and never the null flag.
 
 /// Posts a transfer for every row that comes to the posting status, once per row, and takes it back
@@ -100,6 +106,22 @@ pub unsafe extern "C-unwind" fn match_on_insert(fcinfo: pg_sys::FunctionCallInfo
     // SAFETY: as above.
     report::run(|| matching::fire(&unsafe { firing(fcinfo, "match_on_insert") }?));
     pg_sys::Datum::null()
+}
+
+/// Refuses a row whose buyer may not spend so much; any other is inserted as it is.
+///
+/// # Safety
+/// Called by PostgreSQL.
+#[unsafe(no_mangle)]
+#[doc(hidden)]
+#[pg_guard]
+pub unsafe extern "C-unwind" fn limit_on_insert(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+    report::run(|| {
+        // SAFETY: as above.
+        let firing = unsafe { firing(fcinfo, "limit_on_insert") }?;
+        limiting::fire(&firing)?;
+        Ok(firing.row())
+    })
 }
 
 /// Marks the application's row whose intent becomes paid.

@@ -5,14 +5,16 @@
 //! | `post_on_status_change` | an application's table | a change of a row's status moves the money |
 //! | `escrow_on_status_change` | an application's table of orders | a change of a row's status acts on its escrow |
 //! | `match_on_insert` | an application's table of bank mutations | a new row is taken in and matched |
+//! | `limit_on_insert` | an application's table of orders | a new row is refused where its buyer may not spend so much |
 //! | `update_on_intent` | `wallet_data.intents` | a paid intent marks the application's row |
 //!
-//! The rooms `posting`, `escrowing`, `matching` and `marking` are the four flows. All of them read rows in
+//! The rooms `posting`, `escrowing`, `matching`, `limiting` and `marking` are the five flows. All of them read rows in
 //! place, from PostgreSQL's transition tables, and make one call of the engine per firing and ledger.
 
 pub mod api;
 mod escrowing;
 mod field;
+mod limiting;
 mod marking;
 mod matching;
 mod posting;

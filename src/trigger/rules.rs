@@ -6,6 +6,7 @@
 //! | `posting` | `post_on_status_change`: a row's status moves money |
 //! | `escrowing` | `escrow_on_status_change`: a row's status acts on its escrow |
 //! | `matching` | `match_on_insert`: a row reports a movement at a bank |
+//! | `limiting` | `limit_on_insert`: a row is about to spend |
 //! | `marking` | `update_on_intent`: a paid intent marks a row |
 //! | `check` | what `check_trigger` says about all of them |
 
@@ -14,10 +15,12 @@ pub mod column;
 pub mod escrowing;
 pub mod facts;
 pub mod key;
+pub mod limiting;
 pub mod marking;
 pub mod matching;
 pub mod posting;
 pub mod template;
+pub mod words;
 
 use crate::error::{Code, LedgerError, Result};
 use template::{Template, Unfilled};

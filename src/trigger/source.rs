@@ -47,6 +47,10 @@ impl Firing<'_> {
         self.data.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK == pg_sys::TRIGGER_EVENT_AFTER
     }
 
+    pub fn is_before(&self) -> bool {
+        self.data.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK == pg_sys::TRIGGER_EVENT_BEFORE
+    }
+
     pub fn per_row(&self) -> bool {
         self.data.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0
     }
@@ -75,6 +79,11 @@ impl Firing<'_> {
     fn descriptor(&self) -> pg_sys::TupleDesc {
         // SAFETY: as above.
         unsafe { (*self.data.tg_relation).rd_att }
+    }
+
+    /// The row that fired, for a BEFORE trigger to hand back as it is.
+    pub fn row(&self) -> pg_sys::Datum {
+        pg_sys::Datum::from(self.data.tg_trigtuple)
     }
 
     /// The table's columns, and the number of each in the row.
@@ -289,6 +298,7 @@ pub fn holds(base_type: pg_sys::Oid) -> Holds {
         pg_sys::BOOLOID => Holds::Boolean,
         pg_sys::JSONOID => Holds::Json,
         pg_sys::JSONBOID => Holds::Jsonb,
+        pg_sys::TIMESTAMPTZOID => Holds::Moment,
         // SAFETY: a catalogue look-up of a type that exists.
         oid if unsafe { pg_sys::get_typtype(oid) } as u8 == pg_sys::TYPTYPE_ENUM => Holds::Enum,
         _ => Holds::Other,

@@ -71,6 +71,10 @@ mod hold {
 mod idempotency {
     pub mod rules;
 }
+#[path = "../../src/identification"]
+mod identification {
+    pub mod rules;
+}
 #[path = "../../src/install"]
 mod install {
     pub mod rules;

@@ -66,6 +66,14 @@ impl Settings {
         }
     }
 
+    /// The value of a setting of the form `Count`.
+    pub fn count(&self, setting: Setting) -> i16 {
+        match self.value(setting) {
+            Value::Count(count) => *count,
+            other => unreachable!("{} is {other:?}, not a count", setting.name()),
+        }
+    }
+
     /// The value of a setting of the form `Word` or `Account`.
     pub fn text(&self, setting: Setting) -> &str {
         match self.value(setting) {

@@ -2,6 +2,7 @@
 //! would let a row's money go unposted without an error.
 
 mod escrowing;
+mod limiting;
 mod marking;
 mod matching;
 mod posting;
@@ -41,6 +42,7 @@ pub fn inspect(
             Function::PostOnStatusChange => posting::check(table, trigger, &alike(), books, &mut add),
             Function::EscrowOnStatusChange => escrowing::check(table, trigger, &alike(), books, &mut add),
             Function::MatchOnInsert => matching::check(table, trigger, books, &mut add),
+            Function::LimitOnInsert => limiting::check(table, trigger, books, &mut add),
             Function::UpdateOnIntent => marking::check(table, trigger, books, find_marked, &mut add),
         }
     }
@@ -81,7 +83,8 @@ fn check_table(table: &Table, triggers: &[Trigger], findings: &mut Vec<Finding>)
 /// What goes for all of the functions.
 fn check_common(trigger: &Trigger, add: &mut Add) {
     use Severity::{Error, Note, Warning};
-    if !trigger.is_after {
+    // A limit is asked before anything is written; it says so itself.
+    if !trigger.is_after && trigger.function != Function::LimitOnInsert {
         let hint = "Make it an AFTER trigger: money follows what was written.";
         add(Error, "it does not fire AFTER the change".to_owned(), hint);
     }

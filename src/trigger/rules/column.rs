@@ -28,6 +28,8 @@ pub enum Holds {
     Enum,
     Json,
     Jsonb,
+    /// A timestamp with time zone.
+    Moment,
     Other,
 }
 
@@ -42,8 +44,8 @@ pub struct Column {
 impl Column {
     /// Whether it can hold an amount: text counts, since the value decides.
     pub fn can_be_amount(&self) -> bool {
-        use Holds::{Boolean, Enum, Json, Jsonb, Other};
-        !matches!(self.holds, Boolean | Enum | Json | Jsonb | Other)
+        use Holds::{Boolean, Enum, Json, Jsonb, Moment, Other};
+        !matches!(self.holds, Boolean | Enum | Json | Jsonb | Moment | Other)
     }
 }
 

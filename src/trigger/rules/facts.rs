@@ -27,14 +27,16 @@ pub enum Function {
     PostOnStatusChange,
     EscrowOnStatusChange,
     MatchOnInsert,
+    LimitOnInsert,
     UpdateOnIntent,
 }
 
 impl Function {
-    pub const ALL: [Function; 4] = [
+    pub const ALL: [Function; 5] = [
         Function::PostOnStatusChange,
         Function::EscrowOnStatusChange,
         Function::MatchOnInsert,
+        Function::LimitOnInsert,
         Function::UpdateOnIntent,
     ];
 
@@ -43,6 +45,7 @@ impl Function {
             Function::PostOnStatusChange => "post_on_status_change",
             Function::EscrowOnStatusChange => "escrow_on_status_change",
             Function::MatchOnInsert => "match_on_insert",
+            Function::LimitOnInsert => "limit_on_insert",
             Function::UpdateOnIntent => "update_on_intent",
         }
     }

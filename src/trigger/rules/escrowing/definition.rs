@@ -5,6 +5,7 @@ use crate::rate::rules::check_name;
 use crate::setting::rules::interval::{self, DAY};
 use crate::trigger::rules::column::{Column, Holds, Problem, find_all, no_number, shown};
 use crate::trigger::rules::template::{Target, Template, columns_of};
+use crate::trigger::rules::words::Words;
 
 /// The arguments, as `check_trigger()` and the messages call them.
 pub const ARGUMENTS: &str = "status_column=, opened=, reference=, buyer=, and lines= or beneficiary= with amount= \
@@ -83,52 +84,9 @@ impl Values {
     }
 }
 
-/// The arguments by their names.
-struct Words<'a>(Vec<(&'a str, &'a str)>);
-
-impl<'a> Words<'a> {
-    fn of(arguments: &'a [String]) -> Result<Self, Problem> {
-        let mut words: Vec<(&str, &str)> = Vec::with_capacity(arguments.len());
-        for argument in arguments {
-            let known = format!("The arguments are: {ARGUMENTS}.");
-            let Some((name, value)) = argument.split_once('=') else {
-                return Err(Problem::new(format!("'{argument}' is not of the form name=value"), known));
-            };
-            if !NAMES.contains(&name) {
-                return Err(Problem::new(format!("there is no argument '{name}'"), known));
-            }
-            if value.is_empty() {
-                return Err(Problem::new(format!("the argument '{name}' is empty"), "Leave it out."));
-            }
-            if words.iter().any(|(other, _)| *other == name) {
-                return Err(Problem::new(format!("'{name}' is named twice"), "Name each argument once."));
-            }
-            words.push((name, value));
-        }
-        Ok(Self(words))
-    }
-
-    fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
-    }
-
-    fn need(&self, name: &str) -> Result<&'a str, Problem> {
-        self.get(name).ok_or_else(|| {
-            Problem::new(
-                format!("the argument '{name}' is missing"),
-                format!("The arguments are: {ARGUMENTS}."),
-            )
-        })
-    }
-
-    fn owned(&self, name: &str) -> Option<String> {
-        self.get(name).map(str::to_owned)
-    }
-}
-
 impl Definition {
     pub fn parse(arguments: &[String]) -> Result<Self, Problem> {
-        let words = Words::of(arguments)?;
+        let words = Words::of(arguments, &NAMES, ARGUMENTS)?;
         let status = words.need("status_column")?.to_owned();
         words.need(Step::Open.argument())?;
         let values = Step::ALL.map(|step| words.owned(step.argument()));

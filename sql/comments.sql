@@ -179,3 +179,11 @@ COMMENT ON FUNCTION wallet_ledger.finance_overview IS
     'The finance office''s figures of a period, and how it stands now, one row per currency. from, to: the period, to excluded, NULL is open (keywords: write "from" => …). Runs with the caller''s rights.';
 COMMENT ON FUNCTION wallet_ledger.finance_trend IS
     'The same figures day by day, week by week or month by month in the ledger''s time zone, empty ones included, at most 1000. from, to: the period, to excluded, NULL is open; bucket: day, week or month.';
+
+-- Purchases
+COMMENT ON FUNCTION wallet_ledger.purchase IS
+    'Sells items of a merchant''s catalogue to a member, who pays from their wallet. member: a name, or a wallet''s address; merchant: who sells; items: 1 to 200 lines such as [{"item": "nasi-goreng", "quantity": 2}]; device: the merchant''s till; authentication_id: how the member was identified; on_error: raise (a refusal is an error and leaves nothing) or report (it is written down, the guardian is told, and the row says refused). Price and category are the catalogue''s of this moment; a line costs price times quantity, rounded half to even. Each category is one transfer of kind purchase.';
+COMMENT ON FUNCTION wallet_ledger.refund_purchase IS
+    'Gives back what was paid for a purchase, as reversals of the transfers that paid. items: such as [{"line": 1, "quantity": 1}]; amount: taken from what is left of line after line; neither is all that is left. What the member still owes for this purchase is paid back first. More than is left is refused.';
+COMMENT ON FUNCTION wallet_ledger.repay_overdraft IS
+    'Repays what a member owes through purchases of offline tills, as far as their wallet reaches. member: a name, or a wallet''s address. Nothing to repay is no error.';

@@ -79,6 +79,10 @@ mod ledger {
 mod posting {
     pub mod rules;
 }
+#[path = "../../src/purchase"]
+mod purchase {
+    pub mod rules;
+}
 #[path = "../../src/rate"]
 mod rate {
     pub mod rules;

@@ -187,3 +187,5 @@ COMMENT ON FUNCTION wallet_ledger.refund_purchase IS
     'Gives back what was paid for a purchase, as reversals of the transfers that paid. items: such as [{"line": 1, "quantity": 1}]; amount: taken from what is left of line after line; neither is all that is left. What the member still owes for this purchase is paid back first. More than is left is refused.';
 COMMENT ON FUNCTION wallet_ledger.repay_overdraft IS
     'Repays what a member owes through purchases of offline tills, as far as their wallet reaches. member: a name, or a wallet''s address. Nothing to repay is no error.';
+COMMENT ON FUNCTION wallet_ledger.sync_purchases IS
+    'Takes what a till has sold while it was offline: each number once, in order. device: the till; batch: up to 10,000 entries such as [{"sequence": 17, "member": "m1", "at": "2026-11-21T12:00:00+07:00", "items": [{"item": "nasi-goreng", "quantity": 1, "unit_price": "15000"}]}]. Returns a row for each: accepted, overdraft, rejected, duplicate, waiting or gap; keep says whether the till must send it again. The same batch twice is answered twice and taken once.';

@@ -56,7 +56,7 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     open_group_buy, join_group_buy, settle_group_buy, record_bank_release,
     create_plan, subscribe, renew_due_subscriptions, cancel_subscription,
     finance_overview, finance_trend,
-    purchase, refund_purchase, repay_overdraft,
+    purchase, refund_purchase, repay_overdraft, sync_purchases,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 

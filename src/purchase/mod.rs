@@ -23,6 +23,7 @@ pub mod overdraft;
 pub mod refund;
 pub mod rules;
 pub mod store;
+pub mod sync;
 
 use crate::error::{Code, LedgerError, Result, invalid};
 use crate::idempotency::rules::Operation;
@@ -39,7 +40,7 @@ use rules::State;
 use rules::line::{self, Money, Wanted};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use store::{Member, Merchant, Purchase, Scene};
+use store::{Member, Merchant, Purchase, Refusal, Scene};
 use uuid::Uuid;
 
 /// Arguments of `purchase` once they have their form.
@@ -83,7 +84,7 @@ pub fn buy(session: &Session, ledger: &Ledger, asked: &str, scene: Scene, order:
         created_at: now,
         amount: line::total(&lines, member.scale)?,
         reference: order.reference.map(str::to_owned),
-        error: None,
+        refusal: None,
         metadata: order.metadata.cloned(),
         lines: lines.into_iter().map(|line| (line, None)).collect(),
         member: member.clone(),
@@ -96,7 +97,7 @@ pub fn buy(session: &Session, ledger: &Ledger, asked: &str, scene: Scene, order:
         // A conflict of isolation is nobody's refusal.
         Err(error) if order.on_error == OnError::Raise || is_fatal(&error) => return Err(error),
         Err(error) => {
-            refuse(&mut purchase, error);
+            refuse(&mut purchase, error.without_position().into());
             None
         }
     };
@@ -247,9 +248,9 @@ fn settle(purchase: &mut Purchase, receipts: &[Receipt]) -> Result<Decimal> {
 }
 
 /// Turns a purchase into one that was refused.
-fn refuse(purchase: &mut Purchase, error: LedgerError) {
+fn refuse(purchase: &mut Purchase, refusal: Refusal) {
     purchase.state = State::Refused;
-    purchase.error = Some(error.without_position());
+    purchase.refusal = Some(refusal);
 }
 
 /// The event about a purchase.
@@ -268,9 +269,9 @@ fn told(purchase: &Purchase, balance: Option<Decimal>) -> (&'static str, Value) 
         "actor": actor(),
         "for": ["guardian"],
     });
-    match &purchase.error {
-        Some(error) => {
-            let more = json!({ "error": error.detail(), "message": error.message });
+    match &purchase.refusal {
+        Some(refusal) => {
+            let more = json!({ "error": refusal.detail, "message": refusal.message });
             ("purchase.refused", event::with(payload, more))
         }
         None => {

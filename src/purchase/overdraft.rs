@@ -22,14 +22,13 @@ const PREFIX: &str = "overdrafts:";
 
 /// The two accounts of a member that an overdraft moves money between.
 pub struct Accounts<'a> {
-    pub member: &'a str,
     pub wallet: &'a str,
     pub overdraft: String,
 }
 
 impl<'a> Accounts<'a> {
     pub fn new(member: &'a str, wallet: &'a str) -> Self {
-        Self { member, wallet, overdraft: format!("{PREFIX}{member}") }
+        Self { wallet, overdraft: format!("{PREFIX}{member}") }
     }
 
     /// Both, for one statement that locks everything.

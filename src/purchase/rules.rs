@@ -1,7 +1,9 @@
 //! Purchases: what a line costs, what a refund gives back. Pure.
 
+pub mod entry;
 pub mod line;
 pub mod refund;
+pub mod sequence;
 
 /// What became of a purchase. The number is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

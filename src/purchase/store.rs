@@ -5,6 +5,7 @@ pub mod refund;
 use super::rules::State;
 use super::rules::line::{Item, Line};
 use crate::error::LedgerError;
+use crate::report::Failure;
 use crate::spi::batch::{Batch, Column};
 use crate::spi::jsonb::Document;
 use crate::spi::{Argument, Row, Session, Statement};
@@ -13,6 +14,7 @@ use pgrx::pg_sys::{
     BOOLOID, INT2OID, INT4OID, INT8OID, JSONBOID, NUMERICOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDOID,
 };
 use rust_decimal::Decimal;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 const SCENE: &str = "SELECT m.member, m.state_id, w.account_id, w.address, w.currency, w.scale,
@@ -189,6 +191,33 @@ pub fn scale(scale: i16) -> u32 {
     u32::from(scale.unsigned_abs())
 }
 
+/// Why something was refused, as it is kept: an error of the vocabulary, or that of somebody's trigger.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub token: String,
+    pub message: String,
+    pub detail: Value,
+}
+
+impl From<LedgerError> for Refusal {
+    fn from(error: LedgerError) -> Self {
+        Self { token: error.token().to_owned(), detail: error.detail(), message: error.message }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { detail: json!({ "error": failure.token }), token: failure.token, message: failure.message }
+    }
+}
+
+impl Refusal {
+    /// As it is stored.
+    pub fn argument(&self) -> Argument {
+        Argument::json(&json!({ "detail": self.detail, "message": self.message }))
+    }
+}
+
 /// A purchase about to be written.
 #[derive(Clone, Debug)]
 pub struct Purchase {
@@ -207,7 +236,7 @@ pub struct Purchase {
     pub created_at: i64,
     pub amount: Decimal,
     pub reference: Option<String>,
-    pub error: Option<LedgerError>,
+    pub refusal: Option<Refusal>,
     pub metadata: Option<Document>,
     /// Each with the transfer that paid it.
     pub lines: Vec<(Line, Option<Uuid>)>,
@@ -234,7 +263,7 @@ pub fn insert(session: &Session, ledger_id: i32, purchases: &[Purchase], now: i6
             (&purchase.merchant).into(),
             purchase.device.as_deref().into(),
             purchase.reference.as_deref().into(),
-            error(purchase.error.as_ref()),
+            purchase.refusal.as_ref().map_or(Argument::datum(None), Refusal::argument),
             purchase.metadata.as_ref().into(),
         ]);
         for (place, (line, transfer_id)) in purchase.lines.iter().enumerate() {
@@ -254,11 +283,6 @@ pub fn insert(session: &Session, ledger_id: i32, purchases: &[Purchase], now: i6
     }
     let (_rows, _lines) = (rows.register(), lines.register());
     session.run(&INSERT, &[ledger_id.into(), now.into(), actor.into()]);
-}
-
-/// A refusal as it is kept.
-pub fn error(error: Option<&LedgerError>) -> Argument {
-    error.map_or(Argument::datum(None), |error| Argument::json(&error.to_stored()))
 }
 
 /// Marks a successful identification of the member as used. `false` where there is none that can be.

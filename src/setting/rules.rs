@@ -26,6 +26,8 @@ pub enum Setting {
     UniqueCodeAccount,
     IntentGrace,
     ShortfallAccount,
+    TillClockSkew,
+    TillOfflineMax,
 }
 
 /// What values a setting takes.
@@ -79,6 +81,8 @@ pub static ALL: &[Definition] = &[
     define(Setting::UniqueCodeAccount, "unique_code_account", Form::Account, "platform:revenue:unique_code", "The account that is credited with unique codes where they are the platform's."),
     define(Setting::IntentGrace, "intent_grace", Form::Interval { longest: 7 * DAY }, "1 hour", "How long after its expiry an intent is still paid by a transfer, by the bank's time."),
     define(Setting::ShortfallAccount, "shortfall_account", Form::Account, "platform:receivable:chargebacks", "The account that is debited with what a reversal cannot take back from the payer."),
+    define(Setting::TillClockSkew, "till_clock_skew", Form::Interval { longest: DAY }, "10 minutes", "How far ahead an offline till's clock may be: a purchase later than that is rejected."),
+    define(Setting::TillOfflineMax, "till_offline_max", Form::Interval { longest: 90 * DAY }, "7 days", "How long ago an offline till may have made a purchase that it brings now."),
 ];
 
 impl Setting {

@@ -50,8 +50,8 @@ impl Snapshot {
             transaction_id: purchase.transaction_id,
             balance,
             remaining: None,
-            error: purchase.error.as_ref().map(|error| error.token().to_owned()),
-            message: purchase.error.map(|error| error.message),
+            error: purchase.refusal.as_ref().map(|refusal| refusal.token.clone()),
+            message: purchase.refusal.map(|refusal| refusal.message),
             purchased_at: purchase.purchased_at,
             created_at: purchase.created_at,
         }

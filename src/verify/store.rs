@@ -8,6 +8,7 @@
 mod bank;
 mod books;
 mod escrow;
+mod purchases;
 mod records;
 
 use crate::spi::{Argument, Row, Session, Statement};
@@ -36,10 +37,11 @@ pub enum Check {
     Mutations,
     Intents,
     Escrows,
+    Purchases,
 }
 
 impl Check {
-    pub const ALL: [Check; 8] = [
+    pub const ALL: [Check; 9] = [
         Check::Balances,
         Check::Transfers,
         Check::Reversals,
@@ -48,6 +50,7 @@ impl Check {
         Check::Mutations,
         Check::Intents,
         Check::Escrows,
+        Check::Purchases,
     ];
 
     pub fn name(self) -> &'static str {
@@ -60,6 +63,7 @@ impl Check {
             Check::Mutations => "mutations",
             Check::Intents => "intents",
             Check::Escrows => "escrows",
+            Check::Purchases => "purchases",
         }
     }
 
@@ -73,6 +77,7 @@ impl Check {
             Check::Mutations => &bank::MUTATIONS,
             Check::Intents => &bank::INTENTS,
             Check::Escrows => &escrow::ESCROWS,
+            Check::Purchases => &purchases::PURCHASES,
         }
     }
 }

@@ -217,3 +217,12 @@ COMMENT ON FUNCTION wallet_ledger.create_qr_code IS
     'Makes a code for a member to show at a till: once, and for 5 seconds to 15 minutes. Returns the token, which is told this once.';
 COMMENT ON FUNCTION wallet_ledger.record_authentication IS
     'Records how a member was identified. method: fingerprint (matched on the device), pin (credential: the PIN) or qr (credential: the token; member may be NULL). Failed is a row with succeeded = false and its reason, not an error. Returns the authentication, which one purchase may refer to.';
+-- Purchases
+COMMENT ON FUNCTION wallet_ledger.purchase IS
+    'Sells items of a merchant''s catalogue to a member, who pays from their wallet. member: a name, or a wallet''s address; merchant: who sells; items: 1 to 200 lines such as [{"item": "nasi-goreng", "quantity": 2}]; device: the merchant''s till; authentication_id: how the member was identified; on_error: raise (a refusal is an error and leaves nothing) or report (it is written down, the guardian is told, and the row says refused). Price and category are the catalogue''s of this moment; a line costs price times quantity, rounded half to even. Each category is one transfer of kind purchase.';
+COMMENT ON FUNCTION wallet_ledger.refund_purchase IS
+    'Gives back what was paid for a purchase, as reversals of the transfers that paid. items: such as [{"line": 1, "quantity": 1}]; amount: taken from what is left of line after line; neither is all that is left. What the member still owes for this purchase is paid back first. More than is left is refused.';
+COMMENT ON FUNCTION wallet_ledger.repay_overdraft IS
+    'Repays what a member owes through purchases of offline tills, as far as their wallet reaches. member: a name, or a wallet''s address. Nothing to repay is no error.';
+COMMENT ON FUNCTION wallet_ledger.sync_purchases IS
+    'Takes what a till has sold while it was offline: each number once, in order. device: the till; batch: up to 10,000 entries such as [{"sequence": 17, "member": "m1", "at": "2026-11-21T12:00:00+07:00", "items": [{"item": "nasi-goreng", "quantity": 1, "unit_price": "15000"}]}]. Returns a row for each: accepted, overdraft, rejected, duplicate, waiting or gap; keep says whether the till must send it again. The same batch twice is answered twice and taken once.';

@@ -682,3 +682,72 @@ CREATE TYPE wallet_ledger.authentication_row AS (
 );
 COMMENT ON TYPE wallet_ledger.authentication_row IS
     'How a member was identified. reason: why it did not succeed. attempts_left, locked_until: of a PIN. valid_until: until when a purchase may refer to it, once.';
+CREATE TYPE wallet_ledger.purchase_row AS (
+    id             uuid,
+    ledger         text,
+    status         text,
+    member         text,
+    account        text,
+    merchant       text,
+    device         text,
+    amount         numeric,
+    currency       text,
+    refunded       numeric,
+    items          jsonb,
+    transaction_id uuid,
+    balance        numeric,
+    remaining      numeric,
+    error          text,
+    message        text,
+    purchased_at   timestamptz,
+    created_at     timestamptz,
+    replayed       boolean
+);
+COMMENT ON TYPE wallet_ledger.purchase_row IS
+    'A purchase, completed or refused. account is the member''s wallet, balance what is left in it, remaining what may still be spent under the tightest limit. error is a token, items are the lines with the prices of the moment.';
+
+CREATE TYPE wallet_ledger.purchase_refund_row AS (
+    id             uuid,
+    ledger         text,
+    purchase_id    uuid,
+    member         text,
+    account        text,
+    merchant       text,
+    amount         numeric,
+    currency       text,
+    to_overdraft   numeric,
+    refunded       numeric,
+    left_amount    numeric,
+    items          jsonb,
+    transaction_id uuid,
+    balance        numeric,
+    refunded_at    timestamptz,
+    replayed       boolean
+);
+COMMENT ON TYPE wallet_ledger.purchase_refund_row IS
+    'What was given back of a purchase: amount now, refunded in all, left_amount still to be given back. to_overdraft is the part of amount that went to what the member owed for it; balance is what the wallet has now.';
+
+CREATE TYPE wallet_ledger.overdraft_repayment_row AS (
+    ledger            text,
+    member            text,
+    account           text,
+    overdraft_account text,
+    amount            numeric,
+    owed              numeric,
+    balance           numeric,
+    currency          text,
+    transaction_id    uuid
+);
+COMMENT ON TYPE wallet_ledger.overdraft_repayment_row IS
+    'What was repaid of a member''s overdraft: amount now, owed still, balance left in the wallet. Without anything to repay amount is zero and transaction_id NULL.';
+
+CREATE TYPE wallet_ledger.sync_row AS (
+    sequence    bigint,
+    status      text,
+    purchase_id uuid,
+    error       text,
+    message     text,
+    keep        boolean
+);
+COMMENT ON TYPE wallet_ledger.sync_row IS
+    'What became of a number of a till: accepted, overdraft, rejected, duplicate, waiting or gap. keep: the till must keep it and send it again. error is a token; sequence is NULL where the till sent none that can be read.';

@@ -23,6 +23,7 @@ mod limit;
 mod money;
 mod people;
 mod posting;
+mod purchase;
 mod rate;
 mod reading;
 mod report;
@@ -61,6 +62,7 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     create_member, create_guardian, link_guardian, create_merchant, create_device, set_item, set_party_status,
     assign_role, revoke_role, role_permissions,
     set_pin, verify_pin, enrol_fingerprint, create_qr_code, record_authentication,
+    purchase, refund_purchase, repay_overdraft, sync_purchases,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 

@@ -95,6 +95,10 @@ mod people {
 mod posting {
     pub mod rules;
 }
+#[path = "../../src/purchase"]
+mod purchase {
+    pub mod rules;
+}
 #[path = "../../src/rate"]
 mod rate {
     pub mod rules;

@@ -4,9 +4,9 @@
 //! |---|---|
 //! | read member, wallet, merchant, till and every item | 1 |
 //! | claim the key, if there is one; keep its result | 0 or 2 |
-//! | use the identification, if there is one | 0 or 1 |
+//! | use the identification, if there is one | 0 or 3 |
 //! | price the lines, in memory | 0 |
-//! | post: lock the accounts, decide, append, write back | 4 for one category, 3 for several |
+//! | post: lock the accounts, read the limits, decide, append, write back | 4 |
 //! | write the purchase with its lines | 1 |
 //! | the event | 1 |
 //!
@@ -25,7 +25,7 @@ pub mod rules;
 pub mod store;
 pub mod sync;
 
-use crate::error::{Code, LedgerError, Result, invalid};
+use crate::error::{Code, LedgerError, Result};
 use crate::idempotency::rules::Operation;
 use crate::ledger::{self, Ledger};
 use crate::money::Number;
@@ -35,7 +35,7 @@ use crate::posting::request::{Request, check_labels};
 use crate::posting::store::Receipt;
 use crate::spi::Session;
 use crate::spi::jsonb::Document;
-use crate::{event, time};
+use crate::{event, identification, time};
 use rules::State;
 use rules::line::{self, Money, Wanted};
 use rust_decimal::Decimal;
@@ -54,10 +54,17 @@ pub struct Order<'a> {
     pub on_error: OnError,
 }
 
-/// A purchase, and what it left in the wallet.
+/// What a purchase leaves: in the wallet, and of the allowance where limits count.
+#[derive(Clone, Copy)]
+pub struct Left {
+    pub balance: Decimal,
+    pub remaining: Option<Decimal>,
+}
+
+/// A purchase, and what it left.
 pub struct Bought {
     pub purchase: Purchase,
-    pub balance: Option<Decimal>,
+    pub left: Option<Left>,
 }
 
 /// Sells. A refusal is the error, or in report form a purchase that was refused.
@@ -76,6 +83,7 @@ pub fn buy(session: &Session, ledger: &Ledger, asked: &str, scene: Scene, order:
         is_overdraft: false,
         transaction_id: None,
         authentication_id: order.authentication_id,
+        method: None,
         overdraft: None,
         merchant: order.merchant.to_owned(),
         device: order.device.map(str::to_owned),
@@ -91,9 +99,12 @@ pub fn buy(session: &Session, ledger: &Ledger, asked: &str, scene: Scene, order:
     };
     let paid = check_active(member, merchant, &scene, order)
         .and_then(|()| identify(session, ledger, order.authentication_id, &member.member, now))
-        .and_then(|()| pay(session, ledger, &mut purchase, &merchant.account));
-    let balance = match paid {
-        Ok(balance) => Some(balance),
+        .and_then(|method| {
+            purchase.method = method;
+            pay(session, ledger, &mut purchase, &merchant.account)
+        });
+    let left = match paid {
+        Ok(left) => Some(left),
         // A conflict of isolation is nobody's refusal.
         Err(error) if order.on_error == OnError::Raise || is_fatal(&error) => return Err(error),
         Err(error) => {
@@ -102,9 +113,9 @@ pub fn buy(session: &Session, ledger: &Ledger, asked: &str, scene: Scene, order:
         }
     };
     store::insert(session, ledger.id, std::slice::from_ref(&purchase), purchase.created_at, &actor());
-    let (topic, payload) = told(&purchase, balance);
+    let (topic, payload) = told(&purchase, left.map(|left| left.balance));
     event::write(session, ledger, topic, &purchase.id.to_string(), payload);
-    Ok(Bought { purchase, balance })
+    Ok(Bought { purchase, left })
 }
 
 fn actor() -> String {
@@ -157,20 +168,22 @@ fn check_active(member: &Member, merchant: &Merchant, scene: &Scene, order: &Ord
     }
 }
 
-/// How the buyer was recognised: an identification serves one purchase, also one that is then refused.
-fn identify(session: &Session, ledger: &Ledger, id: Option<Uuid>, member: &str, at: i64) -> Result<()> {
-    match id {
-        Some(id) if !store::use_authentication(session, ledger.id, id, member, at) => Err(invalid(
-            "authentication_id",
-            "be a successful identification of the member that was not used",
-        )
-        .with("value", id)),
-        _ => Ok(()),
-    }
+/// How the buyer was identified: an identification serves one purchase, also one that is then refused.
+fn identify(
+    session: &Session,
+    ledger: &Ledger,
+    id: Option<Uuid>,
+    member: &str,
+    at: i64,
+) -> Result<Option<String>> {
+    id.map(|id| {
+        identification::consume(session, ledger, id, member, at).map(|method| method.name().to_owned())
+    })
+    .transpose()
 }
 
-/// Posts what a purchase costs and writes its transfers into it; returns what is left in the wallet.
-fn pay(session: &Session, ledger: &Ledger, purchase: &mut Purchase, merchant: &str) -> Result<Decimal> {
+/// Posts what a purchase costs and writes its transfers into it; returns what is left.
+fn pay(session: &Session, ledger: &Ledger, purchase: &mut Purchase, merchant: &str) -> Result<Left> {
     let label = purchase.id.to_string();
     let receipts = post(session, ledger, requests(purchase, merchant, None, &label), Limits::Enforce)?;
     settle(purchase, &receipts)
@@ -192,6 +205,9 @@ fn requests<'a>(
             let mut metadata = json!({ "purchase_id": purchase.id.to_string() });
             if let Some(category) = category {
                 metadata["category"] = json!(category);
+            }
+            if let Some(method) = &purchase.method {
+                metadata["method"] = json!(method);
             }
             Request {
                 debit_account: Some(&purchase.member.account),
@@ -231,8 +247,8 @@ fn receipts(outcomes: Vec<Outcome>) -> Result<Vec<Receipt>> {
 }
 
 /// Writes into a purchase which transfers paid it: one receipt for each category, in their order. Returns what is
-/// left in the wallet.
-fn settle(purchase: &mut Purchase, receipts: &[Receipt]) -> Result<Decimal> {
+/// left.
+fn settle(purchase: &mut Purchase, receipts: &[Receipt]) -> Result<Left> {
     let parts = line::by_category(purchase.lines.iter().map(|(line, _)| line));
     let categories: Vec<Option<String>> =
         parts.into_iter().map(|(category, _)| category.map(str::to_owned)).collect();
@@ -244,7 +260,7 @@ fn settle(purchase: &mut Purchase, receipts: &[Receipt]) -> Result<Decimal> {
         *transfer_id = place.and_then(|place| receipts[place].id);
     }
     purchase.transaction_id = last.transaction_id;
-    Ok(last.debit_balance)
+    Ok(Left { balance: last.debit_balance, remaining: last.remaining })
 }
 
 /// Turns a purchase into one that was refused.

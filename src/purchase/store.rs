@@ -95,13 +95,6 @@ static INSERT: Statement = Statement::new(
     &[INT4OID, TIMESTAMPTZOID, TEXTOID],
 );
 
-static USE_AUTHENTICATION: Statement = Statement::new(
-    "UPDATE wallet_data.authentications SET used_at = $4
-     WHERE ledger_id = $1 AND authentication_id = $2 AND member = $3 AND succeeded AND used_at IS NULL
-     RETURNING 1",
-    &[INT4OID, UUIDOID, TEXTOID, TIMESTAMPTZOID],
-);
-
 /// Who buys.
 #[derive(Clone, Debug)]
 pub struct Member {
@@ -226,6 +219,8 @@ pub struct Purchase {
     pub is_overdraft: bool,
     pub transaction_id: Option<Uuid>,
     pub authentication_id: Option<Uuid>,
+    /// How the buyer was identified.
+    pub method: Option<String>,
     /// The transfer that brought what the member owes now, and how much.
     pub overdraft: Option<(Uuid, Decimal)>,
     pub member: Member,
@@ -283,9 +278,4 @@ pub fn insert(session: &Session, ledger_id: i32, purchases: &[Purchase], now: i6
     }
     let (_rows, _lines) = (rows.register(), lines.register());
     session.run(&INSERT, &[ledger_id.into(), now.into(), actor.into()]);
-}
-
-/// Marks a successful identification of the member as used. `false` where there is none that can be.
-pub fn use_authentication(session: &Session, ledger_id: i32, id: Uuid, member: &str, at: i64) -> bool {
-    session.run(&USE_AUTHENTICATION, &[ledger_id.into(), id.into(), member.into(), at.into()]).count() == 1
 }

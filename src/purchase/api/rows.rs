@@ -35,7 +35,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub fn new(bought: Bought) -> Self {
-        let Bought { purchase, balance } = bought;
+        let Bought { purchase, left } = bought;
         Self {
             id: purchase.id,
             status: purchase.state.name().to_owned(),
@@ -48,8 +48,8 @@ impl Snapshot {
             refunded: crate::money::zero(purchase.member.scale),
             currency: purchase.member.currency,
             transaction_id: purchase.transaction_id,
-            balance,
-            remaining: None,
+            balance: left.map(|left| left.balance),
+            remaining: left.and_then(|left| left.remaining),
             error: purchase.refusal.as_ref().map(|refusal| refusal.token.clone()),
             message: purchase.refusal.map(|refusal| refusal.message),
             purchased_at: purchase.purchased_at,

@@ -84,9 +84,9 @@ pub fn check_count(count: usize) -> Result<()> {
 }
 
 /// The method by which a till has recognised the buyer.
-pub fn check_method(method: Option<Field>) -> Result<()> {
+pub fn check_method(method: Option<Field<'_>>) -> Result<&str> {
     match method {
-        Some(Field::Text(method)) if METHODS.contains(&method) => Ok(()),
+        Some(Field::Text(method)) if METHODS.contains(&method) => Ok(method),
         None | Some(Field::Null) => Err(missing("method")),
         Some(_) => Err(invalid("method", &format!("be one of {}", METHODS.join(", ")))),
     }

@@ -284,6 +284,7 @@ impl Scene<'_> {
             is_overdraft: false,
             transaction_id: None,
             authentication_id: None,
+            method: sold.method.map(str::to_owned),
             overdraft: None,
             merchant: self.device.merchant.clone(),
             device: Some(self.device.device.clone()),

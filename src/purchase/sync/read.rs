@@ -39,8 +39,9 @@ pub struct Sold<'a> {
     pub at: i64,
     pub reference: Option<&'a str>,
     pub lines: Vec<Wanted<'a>>,
-    /// How the till recognised the buyer.
+    /// How the till identified the buyer: its word, with the method in it.
     pub authentication: Option<Document>,
+    pub method: Option<&'a str>,
 }
 
 /// An entry with the number that it has, if that can be read.
@@ -77,7 +78,8 @@ fn sold<'a>(raw: &'a Raw, entry: &Entry<'a>) -> Result<Sold<'a>> {
         at: entry.at()?,
         reference: entry.reference,
         lines: lines(raw.lines.as_ref().ok_or_else(|| missing("items"))?)?,
-        authentication: raw.authentication.as_ref().map(authentication).transpose()?,
+        method: raw.authentication.as_ref().map(method).transpose()?,
+        authentication: raw.authentication.as_ref().map(Items::to_document),
     })
 }
 
@@ -97,8 +99,8 @@ fn lines(items: &Items) -> Result<Vec<Wanted<'_>>> {
     Ok(lines)
 }
 
-fn authentication(object: &Items) -> Result<Document> {
+/// The method that an authentication names.
+fn method(object: &Items) -> Result<&str> {
     let fields = object.fields().ok_or_else(|| invalid("authentication", "be a JSON object"))?;
-    check_method(fields.into_iter().find(|(key, _)| *key == "method").map(|(_, field)| field))?;
-    Ok(object.to_document())
+    check_method(fields.into_iter().find(|(key, _)| *key == "method").map(|(_, field)| field))
 }

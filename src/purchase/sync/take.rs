@@ -106,8 +106,8 @@ fn together(session: &Session, ledger: &Ledger, device: &Device, drafts: &[Draft
             Ok((purchase, Some(refusal))) => Outcome::refused(purchase, refusal),
             Ok((mut purchase, None)) => match receipts(posted.by_ref().take(count).collect()) {
                 Ok(receipts) => {
-                    let balance = settle(&mut purchase, &receipts)?;
-                    Outcome::completed(purchase, balance)
+                    let left = settle(&mut purchase, &receipts)?;
+                    Outcome::completed(purchase, left.balance)
                 }
                 Err(error) if is_for_policy(device, &error) => return Err(error),
                 Err(error) => Outcome::refused(purchase, error.without_position().into()),
@@ -168,8 +168,8 @@ fn sell(session: &Session, ledger: &Ledger, device: &Device, mut purchase: Purch
     let wanted = requests(&purchase, &device.account, at, &label);
     let refused = match post(session, ledger, wanted, Limits::Enforce) {
         Ok(receipts) => {
-            let balance = settle(&mut purchase, &receipts)?;
-            return Ok(Outcome::completed(purchase, balance));
+            let left = settle(&mut purchase, &receipts)?;
+            return Ok(Outcome::completed(purchase, left.balance));
         }
         Err(error) if is_for_policy(device, &error) => error.without_position(),
         Err(error) if error.code == Code::TryAgain || error.code == Code::BooksInconsistent => {
@@ -218,10 +218,10 @@ fn sell(session: &Session, ledger: &Ledger, device: &Device, mut purchase: Purch
         Err(error) => return Ok(Outcome::refused(purchase, error.without_position().into())),
     };
     let skip = usize::from(!missing.is_zero());
-    let balance = settle(&mut purchase, &receipts[skip..])?;
+    let left = settle(&mut purchase, &receipts[skip..])?;
     purchase.is_overdraft = true;
     purchase.overdraft = receipts.first().filter(|_| skip == 1).and_then(|first| Some((first.id?, missing)));
-    Ok(Outcome { passed: Some((refused.into(), owes)), ..Outcome::completed(purchase, balance) })
+    Ok(Outcome { passed: Some((refused.into(), owes)), ..Outcome::completed(purchase, left.balance) })
 }
 
 /// Writes down what was decided: purchases, numbers, events.

@@ -262,23 +262,27 @@ async fn sixteen_tills_never_spend_more_than_there_is() {
 
 #[tokio::test]
 async fn an_identification_serves_one_purchase() {
-    let (db, client) = school("identified").await;
-    let id = "0190a000-0000-7000-8000-000000000001";
-    db::execute(
-        &db.connect().await,
-        &format!(
-            "INSERT INTO wallet_data.authentications (ledger_id, method_id, succeeded, authentication_id, recorded_at,
-                 member, actor) VALUES (1, 2, true, '{id}', now(), 'm1', 'test')"
-        ),
-    )
-    .await;
+    let (_db, client) = school("identified").await;
+    call(&client, "set_pin('m1', '482915')").await;
+    call(&client, "set_spending_limit('wallets:m1', name => 'with_pin', daily => 40000, method => 'pin')")
+        .await;
+    let identified = async || {
+        call(&client, "record_authentication('pin', 'm1', '482915')").await["authentication_id"].to_owned()
+    };
+    let id = identified().await;
     let more = format!(", authentication_id => '{id}'");
-    let other = try_buy(&client, "m2", LUNCH, &more).await;
-    assert_error(other, "invalid_argument", "PT400");
+    assert_error(try_buy(&client, "m2", LUNCH, &more).await, "authentication_invalid", "PT403");
     let bought = buy(&client, "m1", LUNCH, &more).await;
-    assert_error(try_buy(&client, "m1", LUNCH, &more).await, "invalid_argument", "PT400");
+    assert_error(try_buy(&client, "m1", LUNCH, &more).await, "authentication_invalid", "PT403");
     let sql = format!("SELECT authentication_id FROM wallet_ledger.purchases WHERE id = '{}'", &bought["id"]);
     assert_eq!(value(&client, &sql).await, id);
+    // The way of identification carries a limit of its own; the purchase says what is left of it.
+    let left = 40_000.0 - bought["amount"].parse::<f64>().unwrap();
+    assert_eq!(bought["remaining"].parse::<f64>().unwrap(), left);
+    let again = format!(", authentication_id => '{}'", identified().await);
+    let refused = try_buy(&client, "m1", LUNCH, &again).await;
+    assert_eq!(assert_error(refused, "spending_limit_exceeded", "PT422").detail["limit"], "with_pin");
+    assert_eq!(&buy(&client, "m1", LUNCH, "").await["remaining"], "NULL");
 }
 
 #[tokio::test]

@@ -131,10 +131,12 @@ fn open_account(
     currency: Option<&str>,
     owner: &str,
 ) -> Result<()> {
+    // Of an account that is there, no currency says nothing.
+    let there = account::store::read(session, ledger.id, address, true);
     let request = account::Request {
         address,
         account_type: Type::Liability,
-        currency,
+        currency: currency.or(there.as_ref().map(|account| account.currency.as_str())),
         minimum: Some(Number::Finite(Decimal::ZERO)),
         maximum: None,
         stripes: 1,

@@ -93,36 +93,32 @@ async fn everybody_tries_everything() {
     let table = permissions(&app).await;
     let session = db.connect().await;
     let tries = tries(&app).await;
-    let (mut allowed, mut refused) = (0, 0);
+    let (mut allowed, mut refused, mut wrong) = (0, 0, Vec::new());
     for person in CAST {
         for tried in &tries {
             let expected = may(person, tried, &table);
             for identity in [Identity::Setting, Identity::Claim] {
                 let error = attempt(&session, person.actor, identity, &tried.sql).await;
                 let what = format!("{} ({}): {}: {error:?}", person.actor, tried.action, tried.sql);
-                match (&error, expected) {
+                match error {
+                    None => allowed += 1,
+                    Some(_) => refused += 1,
+                }
+                let is_right = match (&error, expected) {
                     (Some(error), false) => {
-                        assert_eq!(
-                            (error.token(), error.sqlstate.as_str()),
-                            ("not_allowed", "PT403"),
-                            "{what}"
-                        );
-                        assert_eq!(error.detail["actor"], person.actor, "{what}");
-                        assert_eq!(error.detail["action"], tried.action, "{what}");
-                        refused += 1;
+                        (error.token(), error.sqlstate.as_str()) == ("not_allowed", "PT403")
+                            && error.detail["actor"] == person.actor
+                            && error.detail["action"] == tried.action
                     }
-                    (None, false) => panic!("was allowed: {what}"),
-                    (None, true) => allowed += 1,
-                    // What else may be wrong with a call of another noun is that noun's test to say.
-                    (Some(error), true) => {
-                        assert!(error.sqlstate.starts_with("PT") && error.token() != "not_allowed", "{what}");
-                        assert!(!tried.must_succeed, "{what}");
-                        allowed += 1;
-                    }
+                    (error, expected) => error.is_none() && expected,
+                };
+                if !is_right {
+                    wrong.push(what);
                 }
             }
         }
     }
+    assert!(wrong.is_empty(), "{} are not as the table says:\n{}", wrong.len(), wrong.join("\n"));
     let actions: std::collections::BTreeSet<&str> = tries.iter().map(|tried| tried.action).collect();
     println!("{} tries of {} actions: {allowed} allowed, {refused} refused", tries.len(), actions.len());
     assert!(actions.len() >= 13 && allowed > 100 && refused > 500, "{allowed} allowed, {refused} refused");

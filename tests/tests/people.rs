@@ -122,10 +122,22 @@ async fn a_wallet_that_is_there_is_taken_and_another_one_is_not() {
     call(&client, "post_transfer('bank', 'wallets:ani', 5000, 'topup')").await;
     assert_eq!(&call(&client, "create_member('ani')").await["account"], "wallets:ani");
     assert_eq!(posted(&client, "wallets:ani").await, "5000.00");
+    // A wallet of another currency, and a shop's prices in it.
+    call(&client, "create_currency('SGD', 2)").await;
+    for made in ["create_member('mei', currency => 'SGD')", "create_merchant('duty-free', currency => 'SGD')"]
+    {
+        assert_eq!(&call(&client, made).await["currency"], "SGD");
+        let again = made.replace(", currency => 'SGD'", "");
+        assert_eq!(&call(&client, &again).await["currency"], "SGD", "{again}");
+        let other = made.replace("SGD", "IDR");
+        let error = assert_error(try_call(&client, &other).await, "already_exists", "PT409");
+        assert_eq!(error.detail["field"], "currency");
+    }
+    assert_eq!(&call(&client, "set_item('duty-free', 'coklat', 7.5)").await["currency"], "SGD");
     call(&client, "create_account('wallets:budi', 'liability')").await;
     let error = assert_error(try_call(&client, "create_member('budi')").await, "already_exists", "PT409");
     assert_eq!(error.detail["field"], "minimum_balance");
-    assert_eq!(value(&client, "SELECT count(*) FROM wallet_ledger.members").await, "2");
+    assert_eq!(value(&client, "SELECT count(*) FROM wallet_ledger.members").await, "3");
 }
 
 #[tokio::test]

@@ -196,3 +196,7 @@ COMMENT ON FUNCTION wallet_ledger.create_qr_code IS
     'Makes a code for a member to show at a till: once, and for 5 seconds to 15 minutes. Returns the token, which is told this once.';
 COMMENT ON FUNCTION wallet_ledger.record_authentication IS
     'Records how a member was identified. method: fingerprint (matched on the device), pin (credential: the PIN) or qr (credential: the token; member may be NULL). Failed is a row with succeeded = false and its reason, not an error. Returns the authentication, which one purchase may refer to.';
+
+-- Overview
+COMMENT ON FUNCTION wallet_ledger.member_overview IS
+    'One look at a member, as JSON: balance, limits that count, spending of 30 days by day and category, refusals. Reads only.';

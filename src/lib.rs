@@ -21,6 +21,7 @@ mod json;
 mod ledger;
 mod limit;
 mod money;
+mod overview;
 mod posting;
 mod rate;
 mod reading;
@@ -58,6 +59,7 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     create_plan, subscribe, renew_due_subscriptions, cancel_subscription,
     finance_overview, finance_trend, set_spending_limit, check_spending_limit,
     set_pin, verify_pin, enrol_fingerprint, create_qr_code, record_authentication,
+    member_overview,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 

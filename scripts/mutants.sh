@@ -154,6 +154,20 @@ no_escrow_lock_together() {
     replace src/escrow/together.rs 'if let [(first, _), _, ..] = plans.as_slice() {' \
         'if let ([(first, _), _, ..], true) = (plans.as_slice(), false) {'
 }
+# shellcheck disable=SC2016
+no_pin_lock() {
+    replace src/identification/store.rs 'WHERE ledger_id = $1 AND member = $2 FOR UPDATE' \
+        'WHERE ledger_id = $1 AND member = $2'
+}
+# shellcheck disable=SC2016
+no_code_lock() {
+    replace src/identification/store.rs 'WHERE ledger_id = $1 AND token_digest = $2 FOR UPDATE' \
+        'WHERE ledger_id = $1 AND token_digest = $2'
+}
+no_limit_trigger_lock() {
+    replace src/trigger/limiting/mod.rs 'posting::lock(session, &ledger, &wanted)?' \
+        'posting::open_book(session, &ledger, &wanted, posting::Access::Look)?'
+}
 MUTANTS="
 no_row_locks                  guards row_locks_make_the_second_debit_see_the_first
 no_floor_rule                 guards rules_refuse_an_overdraft_before_the_check_has_to
@@ -177,6 +191,9 @@ no_webhook_digest             bank_races batches::fifty_deliveries_of_one_webhoo
 no_escrow_lock                escrow answers::at_once
 no_escrow_state_check         escrow disputes::a_dispute_freezes_everything
 no_escrow_lock_together       triggers_escrow sessions::sessions_with_the_same_people_never_wait_in_a_circle
+no_pin_lock                   identification fifty_at_once_make_five_guesses
+no_code_lock                  identification a_code_shown_fifty_times_at_once_identifies_once
+no_limit_trigger_lock         triggers_limit refusals::sixteen_tills_share_one_allowance
 no_escrow_pays_once           escrow_guards the_tables_refuse_it_whoever_asks
 no_escrow_record_guard        escrow_guards the_tables_refuse_it_whoever_asks
 no_group_lock                 group_buys joining_and_settling_wait_for_each_other

@@ -226,3 +226,7 @@ COMMENT ON FUNCTION wallet_ledger.repay_overdraft IS
     'Repays what a member owes through purchases of offline tills, as far as their wallet reaches. member: a name, or a wallet''s address. Nothing to repay is no error.';
 COMMENT ON FUNCTION wallet_ledger.sync_purchases IS
     'Takes what a till has sold while it was offline: each number once, in order. device: the till; batch: up to 10,000 entries such as [{"sequence": 17, "member": "m1", "at": "2026-11-21T12:00:00+07:00", "items": [{"item": "nasi-goreng", "quantity": 1, "unit_price": "15000"}]}]. Returns a row for each: accepted, overdraft, rejected, duplicate, waiting or gap; keep says whether the till must send it again. The same batch twice is answered twice and taken once.';
+
+-- Overview
+COMMENT ON FUNCTION wallet_ledger.member_overview IS
+    'One look at a member, as JSON: balance, limits that count, spending of 30 days by day and category, refusals. Reads only.';

@@ -21,6 +21,7 @@ mod json;
 mod ledger;
 mod limit;
 mod money;
+mod overview;
 mod people;
 mod posting;
 mod purchase;
@@ -63,6 +64,7 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     assign_role, revoke_role, role_permissions,
     set_pin, verify_pin, enrol_fingerprint, create_qr_code, record_authentication,
     purchase, refund_purchase, repay_overdraft, sync_purchases,
+    member_overview,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 

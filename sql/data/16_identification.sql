@@ -54,7 +54,7 @@ COMMENT ON DOMAIN wallet_data.authentication_failure IS
 CREATE TABLE wallet_data.authentications (
     ledger_id         integer NOT NULL REFERENCES wallet_data.ledgers,
     method_id         wallet_data.identification_method NOT NULL,
-    -- NULL where it succeeded.
+    succeeded         boolean NOT NULL,
     failure_id        wallet_data.authentication_failure,
     authentication_id uuid NOT NULL,
     recorded_at       timestamptz NOT NULL,
@@ -67,8 +67,9 @@ CREATE TABLE wallet_data.authentications (
     PRIMARY KEY (ledger_id, authentication_id),
     FOREIGN KEY (ledger_id, member) REFERENCES wallet_data.members (ledger_id, member),
     FOREIGN KEY (ledger_id, device) REFERENCES wallet_data.devices (ledger_id, device),
-    CONSTRAINT authentications_failed_serve_nothing CHECK (failure_id IS NULL OR used_at IS NULL),
-    CONSTRAINT authentications_identify_somebody CHECK (failure_id IS NOT NULL OR member IS NOT NULL),
+    CONSTRAINT authentications_failed_serve_nothing CHECK (succeeded OR used_at IS NULL),
+    CONSTRAINT authentications_fail_for_a_reason CHECK (succeeded = (failure_id IS NULL)),
+    CONSTRAINT authentications_identify_somebody CHECK (NOT succeeded OR member IS NOT NULL),
     CONSTRAINT authentications_device_matches_fingerprints CHECK (method_id <> 1 OR device IS NOT NULL)
 );
 CREATE INDEX authentications_member ON wallet_data.authentications (ledger_id, member, recorded_at);

@@ -6,7 +6,7 @@ SELECT a.authentication_id AS id,
        l.name AS ledger,
        a.member::text AS member,
        (ARRAY['fingerprint', 'pin', 'qr'])[a.method_id] AS method,
-       a.failure_id IS NULL AS succeeded,
+       a.succeeded,
        (ARRAY['wrong_pin', 'pin_locked', 'code_unknown', 'code_expired', 'code_used', 'code_of_another'])[a.failure_id]
            AS reason,
        a.device::text AS device,

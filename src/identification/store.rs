@@ -87,13 +87,13 @@ static USE_CODE: Statement = Statement::new(
 
 static RECORD: Statement = Statement::new(
     "INSERT INTO wallet_data.authentications
-         (ledger_id, authentication_id, method_id, failure_id, member, device, recorded_at, actor)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+         (ledger_id, authentication_id, method_id, failure_id, succeeded, member, device, recorded_at, actor)
+     VALUES ($1, $2, $3, $4, $4 IS NULL, $5, $6, $7, $8)",
     &[INT4OID, UUIDOID, INT2OID, INT2OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID],
 );
 
 static LOCK_AUTHENTICATION: Statement = Statement::new(
-    "SELECT member::text, method_id::smallint, failure_id IS NULL, recorded_at, used_at
+    "SELECT member::text, method_id::smallint, succeeded, recorded_at, used_at
      FROM wallet_data.authentications WHERE ledger_id = $1 AND authentication_id = $2 FOR NO KEY UPDATE",
     &[INT4OID, UUIDOID],
 );

@@ -54,6 +54,7 @@ const OBJECTS: &[&str] = &[
     include_str!("../../sql/data/81_views_people.sql"),
     include_str!("../../sql/data/81_views_purchases.sql"),
     include_str!("../../sql/data/81_views_identification.sql"),
+    include_str!("../../sql/data/81_views_school.sql"),
     include_str!("../../sql/data/82_grants.sql"),
 ];
 

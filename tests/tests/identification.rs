@@ -253,7 +253,7 @@ async fn what_was_recorded_stays_and_is_used_once() {
     guess(&client, WRONG).await;
     let root = db.connect().await;
     let authentications = "wallet_data.authentications";
-    execute(&root, &format!("UPDATE {authentications} SET used_at = now() WHERE failure_id IS NULL")).await;
+    execute(&root, &format!("UPDATE {authentications} SET used_at = now() WHERE succeeded")).await;
     for sql in [
         "DELETE FROM wallet_data.member_pins",
         "TRUNCATE wallet_data.member_pins",
@@ -262,8 +262,8 @@ async fn what_was_recorded_stays_and_is_used_once() {
         "UPDATE wallet_data.member_qr_codes SET used_at = NULL",
         "DELETE FROM wallet_data.authentications",
         "TRUNCATE wallet_data.authentications",
-        "UPDATE wallet_data.authentications SET used_at = NULL WHERE failure_id IS NULL",
-        "UPDATE wallet_data.authentications SET failure_id = NULL WHERE failure_id = 1",
+        "UPDATE wallet_data.authentications SET used_at = NULL WHERE succeeded",
+        "UPDATE wallet_data.authentications SET failure_id = NULL, succeeded = true WHERE failure_id = 1",
         "UPDATE wallet_data.authentications SET member = 'ben' WHERE failure_id = 1",
         "UPDATE wallet_data.authentications SET recorded_at = now() WHERE failure_id = 1",
     ] {

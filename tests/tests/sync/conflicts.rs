@@ -113,10 +113,10 @@ async fn a_refund_pays_the_debt_of_its_purchase_first() {
 async fn the_bound_is_the_members_whatever_tills_there_are() {
     let (db, client) = school("bound").await;
     for till in ["till-1", "till-2"] {
-        set_device(&db, till, "conflict_policy_id = 2, overdraft_limit = 22000").await;
+        set_device(&db, till, "conflict_policy_id = 2, overdraft_limit = 24999").await;
     }
     merchant(&db, &client, "shop").await;
-    device(&db, "shop", "till-3", "conflict_policy_id = 2, overdraft_limit = 22000").await;
+    device(&db, "shop", "till-3", "conflict_policy_id = 2, overdraft_limit = 24999").await;
     let at = ago(&client, "5 min").await;
     let batch: Vec<Value> = (1..=4).map(|n| tea(n, "m2", &at)).collect();
     let sessions = join_all((0..3).map(|_| db.app())).await;

@@ -86,9 +86,13 @@ async fn a_school_is_made_and_made_again() {
         ]),
         ["Nasi goreng", "food", "15000.00", "IDR", "0", "active", "office"]
     );
-    // Everything above was there already: each was written, and told, once.
+    assert_told_once(&client).await;
+}
+
+/// Everything was there already when it was made again: each was written, and told, once.
+async fn assert_told_once(client: &Client) {
     assert_eq!(
-        topics(&client).await,
+        topics(client).await,
         [
             "member.created",
             "guardian.created",
@@ -106,12 +110,12 @@ async fn a_school_is_made_and_made_again() {
         ("devices", "device"),
         ("items", "item"),
     ] {
-        let rows = lines(&client, &format!("SELECT * FROM wallet_ledger.{view}")).await;
+        let rows = lines(client, &format!("SELECT * FROM wallet_ledger.{view}")).await;
         assert_eq!(rows.len(), 1, "{view}");
         assert_eq!(&rows[0]["ledger"], "main", "{view}");
         assert_ne!(&rows[0][column], "NULL", "{view}");
     }
-    verify_clean(&client).await;
+    verify_clean(client).await;
 }
 
 #[tokio::test]
@@ -324,6 +328,46 @@ async fn sixteen_at_once_make_one_of_each() {
     verify_clean(&sessions[0]).await;
 }
 
+/// What is wrong, and what is said about it.
+#[rustfmt::skip]
+const WRONG: &[(&str, &str, &str)] = &[
+    ("set_item('canteen', 'tea', 1e30)", "amount_out_of_range", "PT400"),
+    ("set_item('canteen', 'tea', NULL)", "missing_argument", "PT400"),
+    ("set_item('none', 'tea', 1)", "merchant_not_found", "PT404"),
+    ("set_item('canteen', 'tea', 1, category => 'Soft drinks')", "invalid_argument", "PT400"),
+    ("set_item('canteen', 'tea', 1, category => '')", "invalid_argument", "PT400"),
+    ("set_item('canteen', 'tea', 1, quantity_decimals => -1)", "invalid_argument", "PT400"),
+    ("set_item('canteen', 'tea', 1, quantity_decimals => 4)", "invalid_argument", "PT400"),
+    ("create_device('till-2', 'none')", "merchant_not_found", "PT404"),
+    ("create_device('till-2', 'canteen', gap_policy => 'skip')", "invalid_argument", "PT400"),
+    ("create_device('till-2', 'canteen', conflict_policy => '')", "invalid_argument", "PT400"),
+    ("create_member('x', currency => 'XXX')", "currency_not_found", "PT404"),
+    ("create_member('x', metadata => '5')", "invalid_argument", "PT400"),
+    ("create_member('x', ledger => 'none')", "ledger_not_found", "PT404"),
+    ("create_merchant('x', currency => 'XXX')", "currency_not_found", "PT404"),
+    ("link_guardian('none', 'joni')", "guardian_not_found", "PT404"),
+    ("link_guardian('ibu-joni', 'none')", "member_not_found", "PT404"),
+    ("link_guardian('ibu-joni', 'joni', NULL)", "missing_argument", "PT400"),
+    ("set_party_status('item', 'joni', true)", "invalid_argument", "PT400"),
+    ("set_party_status(NULL, 'joni', true)", "missing_argument", "PT400"),
+    ("set_party_status('member', 'joni', NULL)", "missing_argument", "PT400"),
+    ("set_party_status('member', 'joni', true, '')", "invalid_argument", "PT400"),
+    ("set_party_status('member', 'none', true)", "member_not_found", "PT404"),
+    ("set_party_status('guardian', 'none', true)", "guardian_not_found", "PT404"),
+    ("set_party_status('merchant', 'none', true)", "merchant_not_found", "PT404"),
+    ("set_party_status('device', 'none', true)", "device_not_found", "PT404"),
+    ("assign_role('x', 'king')", "invalid_argument", "PT400"),
+    ("assign_role('x', NULL)", "missing_argument", "PT400"),
+    ("assign_role(NULL, 'cashier', 'canteen')", "missing_argument", "PT400"),
+    ("assign_role('x', 'cashier')", "missing_argument", "PT400"),
+    ("assign_role('x', 'super_administrator', 'canteen')", "invalid_argument", "PT400"),
+    ("assign_role('x', 'cashier', 'none')", "merchant_not_found", "PT404"),
+    ("assign_role('x', 'tenant_administrator', 'none')", "merchant_not_found", "PT404"),
+    ("assign_role('x', 'guardian', 'none')", "guardian_not_found", "PT404"),
+    ("assign_role('x', 'member', 'none')", "member_not_found", "PT404"),
+    ("revoke_role('x', 'organisation_administrator', 'canteen')", "invalid_argument", "PT400"),
+];
+
 #[tokio::test]
 async fn what_is_wrong_is_said_and_nothing_is_written() {
     let (db, client) = school("people_wrong").await;
@@ -375,44 +419,8 @@ async fn what_is_wrong_is_said_and_nothing_is_written() {
         let call = format!("create_device('till-2', 'canteen', overdraft_limit => {limit})");
         cases.push((call, "invalid_amount", "PT400"));
     }
-    for (call, token, sqlstate) in [
-        ("set_item('canteen', 'tea', 1e30)", "amount_out_of_range", "PT400"),
-        ("set_item('canteen', 'tea', NULL)", "missing_argument", "PT400"),
-        ("set_item('none', 'tea', 1)", "merchant_not_found", "PT404"),
-        ("set_item('canteen', 'tea', 1, category => 'Soft drinks')", "invalid_argument", "PT400"),
-        ("set_item('canteen', 'tea', 1, category => '')", "invalid_argument", "PT400"),
-        ("set_item('canteen', 'tea', 1, quantity_decimals => -1)", "invalid_argument", "PT400"),
-        ("set_item('canteen', 'tea', 1, quantity_decimals => 4)", "invalid_argument", "PT400"),
-        ("create_device('till-2', 'none')", "merchant_not_found", "PT404"),
-        ("create_device('till-2', 'canteen', gap_policy => 'skip')", "invalid_argument", "PT400"),
-        ("create_device('till-2', 'canteen', conflict_policy => '')", "invalid_argument", "PT400"),
-        ("create_member('x', currency => 'XXX')", "currency_not_found", "PT404"),
-        ("create_member('x', metadata => '5')", "invalid_argument", "PT400"),
-        ("create_member('x', ledger => 'none')", "ledger_not_found", "PT404"),
-        ("create_merchant('x', currency => 'XXX')", "currency_not_found", "PT404"),
-        ("link_guardian('none', 'joni')", "guardian_not_found", "PT404"),
-        ("link_guardian('ibu-joni', 'none')", "member_not_found", "PT404"),
-        ("link_guardian('ibu-joni', 'joni', NULL)", "missing_argument", "PT400"),
-        ("set_party_status('item', 'joni', true)", "invalid_argument", "PT400"),
-        ("set_party_status(NULL, 'joni', true)", "missing_argument", "PT400"),
-        ("set_party_status('member', 'joni', NULL)", "missing_argument", "PT400"),
-        ("set_party_status('member', 'joni', true, '')", "invalid_argument", "PT400"),
-        ("set_party_status('member', 'none', true)", "member_not_found", "PT404"),
-        ("set_party_status('guardian', 'none', true)", "guardian_not_found", "PT404"),
-        ("set_party_status('merchant', 'none', true)", "merchant_not_found", "PT404"),
-        ("set_party_status('device', 'none', true)", "device_not_found", "PT404"),
-        ("assign_role('x', 'king')", "invalid_argument", "PT400"),
-        ("assign_role('x', NULL)", "missing_argument", "PT400"),
-        ("assign_role(NULL, 'cashier', 'canteen')", "missing_argument", "PT400"),
-        ("assign_role('x', 'cashier')", "missing_argument", "PT400"),
-        ("assign_role('x', 'super_administrator', 'canteen')", "invalid_argument", "PT400"),
-        ("assign_role('x', 'cashier', 'none')", "merchant_not_found", "PT404"),
-        ("assign_role('x', 'tenant_administrator', 'none')", "merchant_not_found", "PT404"),
-        ("assign_role('x', 'guardian', 'none')", "guardian_not_found", "PT404"),
-        ("assign_role('x', 'member', 'none')", "member_not_found", "PT404"),
-        ("revoke_role('x', 'organisation_administrator', 'canteen')", "invalid_argument", "PT400"),
-    ] {
-        cases.push((call.to_owned(), token, sqlstate));
+    for (call, token, sqlstate) in WRONG {
+        cases.push(((*call).to_owned(), *token, *sqlstate));
     }
     for (call, token, sqlstate) in &cases {
         let error = sql_error(&try_call(&client, call).await.expect_err(call));

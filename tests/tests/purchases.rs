@@ -270,7 +270,7 @@ async fn an_identification_serves_one_purchase() {
         call(&client, "record_authentication('pin', 'm1', '482915')").await["authentication_id"].to_owned()
     };
     let id = identified().await;
-    let more = format!(", authentication_id => '{id}'");
+    let more = format!(", authentication => '{{\"authentication_id\": \"{id}\"}}'");
     assert_error(try_buy(&client, "m2", LUNCH, &more).await, "authentication_invalid", "PT403");
     let bought = buy(&client, "m1", LUNCH, &more).await;
     assert_error(try_buy(&client, "m1", LUNCH, &more).await, "authentication_invalid", "PT403");
@@ -279,7 +279,7 @@ async fn an_identification_serves_one_purchase() {
     // The way of identification carries a limit of its own; the purchase says what is left of it.
     let left = 40_000.0 - bought["amount"].parse::<f64>().unwrap();
     assert_eq!(bought["remaining"].parse::<f64>().unwrap(), left);
-    let again = format!(", authentication_id => '{}'", identified().await);
+    let again = format!(", authentication => '{{\"authentication_id\": \"{}\"}}'", identified().await);
     let refused = try_buy(&client, "m1", LUNCH, &again).await;
     assert_eq!(assert_error(refused, "spending_limit_exceeded", "PT422").detail["limit"], "with_pin");
     assert_eq!(&buy(&client, "m1", LUNCH, "").await["remaining"], "NULL");

@@ -7,7 +7,7 @@ set -euo pipefail
 
 cd "$ROOT"
 MAX_LINES=400
-BUSINESS='bank|escrow|limit|payout'
+BUSINESS='bank|escrow|limit|payout|purchase'
 failed=0
 
 # deny PATTERN MESSAGE FILE…: no line of code, comments aside, may match.

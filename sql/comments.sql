@@ -184,6 +184,27 @@ COMMENT ON FUNCTION wallet_ledger.set_spending_limit IS
     'Sets a spending limit of an account, or with account * the organisation''s default for all members'' wallets, from effective_from on. per_transaction, daily, weekly, monthly: the most that may be spent, gross; 0 is nothing, NULL no bound. windows: [{"days": ["mon"], "from": "07:00", "to": "15:00"}] by the ledger''s clock. merchants, categories: {"allow": [], "deny": [], "limits": {"food": {"daily": 20000}}}. name: the same again changes the limit, another adds one; all apply. method: fingerprint, pin or qr. replaces_default: the defaults do not count beside it. Nothing limited lifts it. Returns the limit; event limit.changed.';
 COMMENT ON FUNCTION wallet_ledger.check_spending_limit IS
     'Whether an account may spend an amount at a merchant, on a category, at a time (now by default), identified by a method: exactly what posting would say at the same instant. Returns allowed, reason, limit_amount, spent, held, remaining, resets_at and which limit decides; all NULL where nothing is limited. Reads only.';
+-- People, places and roles
+COMMENT ON FUNCTION wallet_ledger.create_member IS
+    'Creates a member with the wallet wallets:<member>; the same again returns the one that is there. member: the application''s name, 1 to 64 characters of A-Z a-z 0-9 _ . -; full_name: in words; actor: who signs in as this member; currency: of the wallet; metadata: the application''s own. Returns the member.';
+COMMENT ON FUNCTION wallet_ledger.create_guardian IS
+    'Creates somebody who looks after members; the same again returns the one that is there. guardian: the application''s name; full_name: in words; actor: who signs in as this guardian. Returns the guardian.';
+COMMENT ON FUNCTION wallet_ledger.link_guardian IS
+    'Says what a guardian may do for a member: may_view, may_top_up (for the application), may_set_limits. Again with other rights changes them; all false takes the link back. Returns the link.';
+COMMENT ON FUNCTION wallet_ledger.create_merchant IS
+    'Creates a merchant with the account merchants:<merchant>; the same again returns the one that is there. merchant: the application''s name; currency: of the account and the prices. Returns the merchant.';
+COMMENT ON FUNCTION wallet_ledger.create_device IS
+    'Creates a till of a merchant; again changes its policies, never its merchant. gap_policy: wait or take; conflict_policy: reject or accept; overdraft_limit: the most that one member may owe through it. What is NULL stays; a new one waits, rejects and has no overdraft. Returns the device.';
+COMMENT ON FUNCTION wallet_ledger.set_item IS
+    'Puts an item into a merchant''s catalogue or changes it; what was sold keeps its price. price: of one, above zero; category: lower-case words, for limits; quantity_decimals: 0 to 3; active: whether it is sold. What is NULL stays; a new item is sold, in whole numbers. Returns the item.';
+COMMENT ON FUNCTION wallet_ledger.set_party_status IS
+    'Makes a member, guardian, merchant or device active or inactive; what is inactive takes no purchases. kind: member, guardian, merchant or device; name: its name; reason: for the record. Returns what it is now.';
+COMMENT ON FUNCTION wallet_ledger.assign_role IS
+    'Gives a role to an actor; role_permissions() says what it may do. actor: the JWT''s sub, or wallet_ledger.actor; role: super_administrator, organisation_administrator, tenant_administrator, cashier, guardian or member; scope: the merchant, guardian or member, NULL for the organisation''s roles. Returns the role.';
+COMMENT ON FUNCTION wallet_ledger.revoke_role IS
+    'Takes a role from an actor; nobody takes one from themselves. actor, role, scope: as for assign_role. Returns the role; where the actor does not have it, nothing happens.';
+COMMENT ON FUNCTION wallet_ledger.role_permissions IS
+    'What each role may do, one row per action and role, exactly as the code decides. reach: organisation, own_merchant, linked_member (with link_right) or oneself. What has no row is not allowed.';
 
 -- Identification
 COMMENT ON FUNCTION wallet_ledger.set_pin IS
@@ -196,6 +217,15 @@ COMMENT ON FUNCTION wallet_ledger.create_qr_code IS
     'Makes a code for a member to show at a till: once, and for 5 seconds to 15 minutes. Returns the token, which is told this once.';
 COMMENT ON FUNCTION wallet_ledger.record_authentication IS
     'Records how a member was identified. method: fingerprint (matched on the device), pin (credential: the PIN) or qr (credential: the token; member may be NULL). Failed is a row with succeeded = false and its reason, not an error. Returns the authentication, which one purchase may refer to.';
+-- Purchases
+COMMENT ON FUNCTION wallet_ledger.purchase IS
+    'Sells items of a merchant''s catalogue to a member, who pays from their wallet. member: a name, or a wallet''s address; merchant: who sells; items: 1 to 200 lines such as [{"item": "nasi-goreng", "quantity": 2}]; device: the merchant''s till; authentication_id: how the member was identified; on_error: raise (a refusal is an error and leaves nothing) or report (it is written down, the guardian is told, and the row says refused). Price and category are the catalogue''s of this moment; a line costs price times quantity, rounded half to even. Each category is one transfer of kind purchase.';
+COMMENT ON FUNCTION wallet_ledger.refund_purchase IS
+    'Gives back what was paid for a purchase, as reversals of the transfers that paid. items: such as [{"line": 1, "quantity": 1}]; amount: taken from what is left of line after line; neither is all that is left. What the member still owes for this purchase is paid back first. More than is left is refused.';
+COMMENT ON FUNCTION wallet_ledger.repay_overdraft IS
+    'Repays what a member owes through purchases of offline tills, as far as their wallet reaches. member: a name, or a wallet''s address. Nothing to repay is no error.';
+COMMENT ON FUNCTION wallet_ledger.sync_purchases IS
+    'Takes what a till has sold while it was offline: each number once, in order. device: the till; batch: up to 10,000 entries such as [{"sequence": 17, "member": "m1", "at": "2026-11-21T12:00:00+07:00", "items": [{"item": "nasi-goreng", "quantity": 1, "unit_price": "15000"}]}]. Returns a row for each: accepted, overdraft, rejected, duplicate, waiting or gap; keep says whether the till must send it again. The same batch twice is answered twice and taken once.';
 
 -- Overview
 COMMENT ON FUNCTION wallet_ledger.member_overview IS

@@ -201,7 +201,7 @@ BEGIN
     RETURN QUERY
     SELECT 'roles', 'error', pg_catalog.format('role %s does not exist', r.name),
            'Run SELECT wallet_ledger.install() as a superuser or with CREATEROLE.'
-    FROM pg_catalog.unnest(ARRAY['wallet_owner', 'wallet_app', 'wallet_auditor']) AS r (name)
+    FROM pg_catalog.unnest(ARRAY['wallet_owner', 'wallet_app', 'wallet_auditor', 'wallet_user']) AS r (name)
     WHERE pg_catalog.to_regrole(r.name) IS NULL;
 
     RETURN QUERY
@@ -332,11 +332,18 @@ BEGIN
     FROM named n WHERE n.grantee = 0
     GROUP BY n.kind, n.name
     UNION ALL
+    SELECT 'signed_in', 'warning',
+           pg_catalog.format('wallet_user may %s on %s, which does not ask who somebody is',
+                             pg_catalog.string_agg(DISTINCT n.privilege_type, ', '), n.name),
+           pg_catalog.format('REVOKE ALL ON %s FROM wallet_user;', n.name)
+    FROM named n WHERE n.role_name = 'wallet_user' AND n.kind = 'TABLE'
+    GROUP BY n.name
+    UNION ALL
     SELECT 'grants', 'ok',
            pg_catalog.format('role %s has been granted something on %s of our objects', n.role_name, count(DISTINCT n.name)),
            'If you do not know why: \dp wallet_data.* and \df+ wallet_ledger.* show what.'
     FROM named n
-    WHERE n.grantee <> 0 AND n.role_name NOT IN ('wallet_owner', 'wallet_app', 'wallet_auditor')
+    WHERE n.grantee <> 0 AND n.role_name NOT IN ('wallet_owner', 'wallet_app', 'wallet_auditor', 'wallet_user')
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = n.grantee AND r.rolsuper)
       -- The extension's own script lets the owner of the database run install().
       AND NOT (n.role_name = 'pg_database_owner' AND n.short IN ('install', 'wallet_ledger'))
@@ -480,15 +487,16 @@ BEGIN
         (7, 'indexes', true, 'every index is there, and valid'),
         (8, 'guards', true, 'every guard is there, and ENABLE ALWAYS'),
         (9, 'views', true, 'every view is there'),
-        (10, 'roles', false, 'wallet_owner, wallet_app and wallet_auditor are as they should be'),
+        (10, 'roles', false, 'wallet_owner, wallet_app, wallet_auditor and wallet_user are as they should be'),
         (11, 'owners', false, 'everything belongs to wallet_owner'),
         (12, 'functions', false, 'every definer function pins its search_path'),
         (13, 'append_only', true, 'nobody may change or delete transfers and events'),
         (14, 'table_writers', true, 'nobody writes tables past the functions'),
         (15, 'public', false, 'PUBLIC has no privilege'),
-        (16, 'grants', false, 'no role but ours has been granted anything'),
-        (17, 'settings', false, 'what is acknowledged survives a crash'),
-        (18, 'long_transactions', false, 'no transaction holds the cursors back')
+        (16, 'signed_in', false, 'wallet_user reads no table and no view'),
+        (17, 'grants', false, 'no role but ours has been granted anything'),
+        (18, 'settings', false, 'what is acknowledged survives a crash'),
+        (19, 'long_transactions', false, 'no transaction holds the cursors back')
     ) AS c (number, check_name, needs_data, well)
     LEFT JOIN findings f ON f.check_name = c.check_name
     WHERE is_installed OR NOT c.needs_data OR f.check_name IS NOT NULL

@@ -6,7 +6,7 @@ DO $$
 DECLARE
     role_name text;
 BEGIN
-    FOREACH role_name IN ARRAY ARRAY['wallet_owner', 'wallet_app', 'wallet_auditor'] LOOP
+    FOREACH role_name IN ARRAY ARRAY['wallet_owner', 'wallet_app', 'wallet_auditor', 'wallet_user'] LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
             EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
         END IF;
@@ -17,7 +17,7 @@ END $$;
 
 REVOKE ALL ON SCHEMA wallet_ledger FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA wallet_ledger TO wallet_owner;
-GRANT USAGE ON SCHEMA wallet_ledger TO wallet_app, wallet_auditor;
+GRANT USAGE ON SCHEMA wallet_ledger TO wallet_app, wallet_auditor, wallet_user;
 -- Whoever owns the database may run install(); it tells what else it needs.
 GRANT USAGE ON SCHEMA wallet_ledger TO pg_database_owner;
 
@@ -49,5 +49,28 @@ BEGIN
         IF function.provolatile IN ('s', 'i') THEN
             EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO wallet_auditor', function.signature);
         END IF;
+    END LOOP;
+END $$;
+
+-- Signed-in people call only what asks who they are: each of these looks up the roles of the acting person
+-- before it does or tells anything. No other function, no table and no view is open to them.
+DO $$
+DECLARE
+    asks_who CONSTANT text[] := ARRAY[
+        'create_member', 'create_guardian', 'link_guardian', 'create_merchant', 'create_device', 'set_item',
+        'set_party_status', 'assign_role', 'revoke_role', 'role_permissions',
+        'set_spending_limit', 'check_spending_limit', 'member_overview',
+        'purchase', 'refund_purchase', 'repay_overdraft', 'sync_purchases',
+        'set_pin', 'verify_pin', 'enrol_fingerprint', 'create_qr_code', 'record_authentication'];
+    signature pg_catalog.regprocedure;
+BEGIN
+    FOR signature IN
+        SELECT p.oid
+        FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+        JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND d.deptype = 'e'
+        WHERE e.extname = 'wallet_ledger' AND p.proname = ANY (asks_who)
+    LOOP
+        EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO wallet_user', signature);
     END LOOP;
 END $$;

@@ -553,6 +553,110 @@ CREATE TYPE wallet_ledger.spending_check AS (
 );
 COMMENT ON TYPE wallet_ledger.spending_check IS
     'What the spending limits of an account say about an amount: allowed or why not, and the numbers of the bound that decides.';
+CREATE TYPE wallet_ledger.member_row AS (
+    member     text,
+    ledger     text,
+    account    text,
+    currency   text,
+    full_name  text,
+    actor      text,
+    status     text,
+    metadata   jsonb,
+    created_at timestamptz
+);
+COMMENT ON TYPE wallet_ledger.member_row IS
+    'A member with the wallet: active or inactive; actor is who signs in as this member.';
+
+CREATE TYPE wallet_ledger.guardian_row AS (
+    guardian   text,
+    ledger     text,
+    full_name  text,
+    actor      text,
+    status     text,
+    metadata   jsonb,
+    created_at timestamptz
+);
+COMMENT ON TYPE wallet_ledger.guardian_row IS
+    'A guardian: active or inactive; actor is who signs in as this guardian.';
+
+CREATE TYPE wallet_ledger.guardian_link_row AS (
+    guardian       text,
+    member         text,
+    ledger         text,
+    may_view       boolean,
+    may_top_up     boolean,
+    may_set_limits boolean,
+    linked_at      timestamptz,
+    linked_by      text
+);
+COMMENT ON TYPE wallet_ledger.guardian_link_row IS
+    'What a guardian may do for a member, since when and by whom. All false: the link was taken back.';
+
+CREATE TYPE wallet_ledger.merchant_row AS (
+    merchant   text,
+    ledger     text,
+    account    text,
+    currency   text,
+    full_name  text,
+    status     text,
+    metadata   jsonb,
+    created_at timestamptz
+);
+COMMENT ON TYPE wallet_ledger.merchant_row IS
+    'A merchant with the account that purchases are credited to: active or inactive.';
+
+CREATE TYPE wallet_ledger.device_row AS (
+    device          text,
+    ledger          text,
+    merchant        text,
+    full_name       text,
+    status          text,
+    gap_policy      text,
+    conflict_policy text,
+    overdraft_limit numeric,
+    last_sequence   bigint,
+    last_synced_at  timestamptz,
+    created_at      timestamptz
+);
+COMMENT ON TYPE wallet_ledger.device_row IS
+    'A till of a merchant: active or inactive; gap_policy is wait or take, conflict_policy reject or accept.';
+
+CREATE TYPE wallet_ledger.item_row AS (
+    merchant          text,
+    item              text,
+    ledger            text,
+    full_name         text,
+    category          text,
+    price             numeric,
+    currency          text,
+    quantity_decimals integer,
+    status            text,
+    updated_at        timestamptz,
+    updated_by        text
+);
+COMMENT ON TYPE wallet_ledger.item_row IS
+    'An item of a merchant''s catalogue at its price of now: active or inactive.';
+
+CREATE TYPE wallet_ledger.party_row AS (
+    kind   text,
+    name   text,
+    ledger text,
+    status text
+);
+COMMENT ON TYPE wallet_ledger.party_row IS
+    'A member, a guardian, a merchant or a device, and whether it takes part: active or inactive.';
+
+CREATE TYPE wallet_ledger.role_row AS (
+    actor       text,
+    role        text,
+    scope       text,
+    ledger      text,
+    assigned    boolean,
+    assigned_at timestamptz,
+    assigned_by text
+);
+COMMENT ON TYPE wallet_ledger.role_row IS
+    'A role of an actor as it stands after the call. When it was given, and by whom, is known of administrators and cashiers.';
 
 CREATE TYPE wallet_ledger.qr_code_row AS (
     token      text,
@@ -578,3 +682,72 @@ CREATE TYPE wallet_ledger.authentication_row AS (
 );
 COMMENT ON TYPE wallet_ledger.authentication_row IS
     'How a member was identified. reason: why it did not succeed. attempts_left, locked_until: of a PIN. valid_until: until when a purchase may refer to it, once.';
+CREATE TYPE wallet_ledger.purchase_row AS (
+    id             uuid,
+    ledger         text,
+    status         text,
+    member         text,
+    account        text,
+    merchant       text,
+    device         text,
+    amount         numeric,
+    currency       text,
+    refunded       numeric,
+    items          jsonb,
+    transaction_id uuid,
+    balance        numeric,
+    remaining      numeric,
+    error          text,
+    message        text,
+    purchased_at   timestamptz,
+    created_at     timestamptz,
+    replayed       boolean
+);
+COMMENT ON TYPE wallet_ledger.purchase_row IS
+    'A purchase, completed or refused. account is the member''s wallet, balance what is left in it, remaining what may still be spent under the tightest limit. error is a token, items are the lines with the prices of the moment.';
+
+CREATE TYPE wallet_ledger.purchase_refund_row AS (
+    id             uuid,
+    ledger         text,
+    purchase_id    uuid,
+    member         text,
+    account        text,
+    merchant       text,
+    amount         numeric,
+    currency       text,
+    to_overdraft   numeric,
+    refunded       numeric,
+    left_amount    numeric,
+    items          jsonb,
+    transaction_id uuid,
+    balance        numeric,
+    refunded_at    timestamptz,
+    replayed       boolean
+);
+COMMENT ON TYPE wallet_ledger.purchase_refund_row IS
+    'What was given back of a purchase: amount now, refunded in all, left_amount still to be given back. to_overdraft is the part of amount that went to what the member owed for it; balance is what the wallet has now.';
+
+CREATE TYPE wallet_ledger.overdraft_repayment_row AS (
+    ledger            text,
+    member            text,
+    account           text,
+    overdraft_account text,
+    amount            numeric,
+    owed              numeric,
+    balance           numeric,
+    currency          text,
+    transaction_id    uuid
+);
+COMMENT ON TYPE wallet_ledger.overdraft_repayment_row IS
+    'What was repaid of a member''s overdraft: amount now, owed still, balance left in the wallet. Without anything to repay amount is zero and transaction_id NULL.';
+
+CREATE TYPE wallet_ledger.sync_row AS (
+    sequence    bigint,
+    status      text,
+    purchase_id uuid,
+    error       text,
+    message     text,
+    keep        boolean
+);
+COMMENT ON TYPE wallet_ledger.sync_row IS
+    'What became of a number of a till: accepted, overdraft, rejected, duplicate, waiting or gap. keep: the till must keep it and send it again. error is a token; sequence is NULL where the till sent none that can be read.';

@@ -22,7 +22,9 @@ mod ledger;
 mod limit;
 mod money;
 mod overview;
+mod people;
 mod posting;
+mod purchase;
 mod rate;
 mod reading;
 mod report;
@@ -58,7 +60,10 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     open_group_buy, join_group_buy, settle_group_buy, record_bank_release,
     create_plan, subscribe, renew_due_subscriptions, cancel_subscription,
     finance_overview, finance_trend, set_spending_limit, check_spending_limit,
+    create_member, create_guardian, link_guardian, create_merchant, create_device, set_item, set_party_status,
+    assign_role, revoke_role, role_permissions,
     set_pin, verify_pin, enrol_fingerprint, create_qr_code, record_authentication,
+    purchase, refund_purchase, repay_overdraft, sync_purchases,
     member_overview,
 ]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);

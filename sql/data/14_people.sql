@@ -110,11 +110,11 @@ CREATE TABLE wallet_data.items (
 );
 COMMENT ON TABLE wallet_data.items IS 'What merchants sell, at which price, in which category.';
 
-CREATE DOMAIN wallet_data.role AS smallint CHECK (VALUE BETWEEN 1 AND 6);
+CREATE DOMAIN wallet_data.role AS smallint CHECK (VALUE BETWEEN 1 AND 4);
 COMMENT ON DOMAIN wallet_data.role IS
-    '1 super_administrator, 2 organisation_administrator, 3 tenant_administrator, 4 cashier, 5 guardian, 6 member.';
+    '1 super_administrator, 2 organisation_administrator, 3 tenant_administrator, 4 cashier. Guardians and members are who their actor says.';
 
--- scope: '' for the whole organisation, a merchant for roles 3 and 4, a guardian for 5, a member for 6.
+-- scope: '' for the whole organisation, a merchant for roles 3 and 4.
 CREATE TABLE wallet_data.role_assignments (
     ledger_id   integer NOT NULL REFERENCES wallet_data.ledgers,
     role_id     wallet_data.role NOT NULL,
@@ -125,4 +125,5 @@ CREATE TABLE wallet_data.role_assignments (
     PRIMARY KEY (ledger_id, actor, role_id, scope),
     CONSTRAINT role_assignments_scope CHECK ((role_id <= 2) = (scope = ''))
 );
-COMMENT ON TABLE wallet_data.role_assignments IS 'Who has which role, and where. What a role may do is decided by one table in the code.';
+COMMENT ON TABLE wallet_data.role_assignments IS
+    'Who has which role now, and where; the events role.assigned and role.revoked are its history. What a role may do is decided by one table in the code.';

@@ -5,6 +5,9 @@ CREATE DOMAIN wallet_data.purchase_state AS smallint CHECK (VALUE BETWEEN 1 AND 
 COMMENT ON DOMAIN wallet_data.purchase_state IS '1 completed, 2 refused.';
 
 -- A refused purchase is kept as well: the guardian sees it, and a till that sends it again gets the same answer.
+-- No foreign keys here and on the items: a break has hundreds of purchases at once, and each would lock the rows of
+-- its member, its merchant and its till. The names come from rows that the same call has just read, nobody can be
+-- deleted, and verify_ledger() looks for orphans.
 CREATE TABLE wallet_data.purchases (
     ledger_id         integer NOT NULL,
     state_id          wallet_data.purchase_state NOT NULL,
@@ -13,13 +16,17 @@ CREATE TABLE wallet_data.purchases (
     purchase_id       uuid NOT NULL,
     transaction_id    uuid,
     authentication_id uuid,
+    -- What brought the missing money into the wallet, where the member owes it.
+    overdraft_transfer_id uuid,
     account_id        bigint NOT NULL,
     device_sequence   bigint CHECK (device_sequence > 0),
     -- When it was made: by the till's clock where it was offline.
-    purchased_at      timestamptz NOT NULL,
+    purchased_at      timestamptz NOT NULL CHECK (isfinite(purchased_at)),
     created_at        timestamptz NOT NULL,
     amount            wallet_data.positive_amount NOT NULL,
     refunded_amount   wallet_data.held_amount NOT NULL DEFAULT 0,
+    overdraft_amount  wallet_data.held_amount NOT NULL DEFAULT 0,
+    overdraft_returned_amount wallet_data.held_amount NOT NULL DEFAULT 0,
     member            wallet_data.name NOT NULL,
     merchant          wallet_data.name NOT NULL,
     device            wallet_data.name,
@@ -29,12 +36,13 @@ CREATE TABLE wallet_data.purchases (
     error             jsonb,
     metadata          jsonb,
     PRIMARY KEY (ledger_id, purchase_id),
-    FOREIGN KEY (ledger_id, member) REFERENCES wallet_data.members (ledger_id, member),
-    FOREIGN KEY (ledger_id, merchant) REFERENCES wallet_data.merchants (ledger_id, merchant),
-    FOREIGN KEY (ledger_id, device) REFERENCES wallet_data.devices (ledger_id, device),
     CONSTRAINT purchases_refund_within_amount CHECK (refunded_amount <= amount),
     CONSTRAINT purchases_refused_moves_nothing CHECK ((state_id = 2) = (transaction_id IS NULL)
-        AND (state_id = 2) = (error IS NOT NULL) AND (state_id = 1 OR refunded_amount = 0)),
+        AND (state_id = 2) = (error IS NOT NULL) AND (state_id = 1 OR refunded_amount = 0)
+        AND (state_id = 1 OR NOT is_overdraft)),
+    CONSTRAINT purchases_overdraft CHECK (overdraft_returned_amount <= overdraft_amount
+        AND overdraft_amount <= amount AND (overdraft_amount = 0 OR is_overdraft)
+        AND (overdraft_amount = 0) = (overdraft_transfer_id IS NULL)),
     CONSTRAINT purchases_sequence_of_device CHECK (device_sequence IS NULL OR device IS NOT NULL)
 );
 -- A till's purchase is taken exactly once.
@@ -47,19 +55,20 @@ COMMENT ON TABLE wallet_data.purchases IS 'What members have bought, and what wa
 CREATE TABLE wallet_data.purchase_items (
     ledger_id         integer NOT NULL,
     line              smallint NOT NULL CHECK (line > 0),
+    -- In how many decimals it is sold, and given back.
+    quantity_scale    smallint NOT NULL CHECK (quantity_scale >= 0 AND quantity_scale <= 3),
     purchase_id       uuid NOT NULL,
+    -- The transfer that paid it: one for each category of the purchase.
+    transfer_id       uuid,
     quantity          wallet_data.positive_amount NOT NULL,
     refunded_quantity wallet_data.held_amount NOT NULL DEFAULT 0,
     unit_price        wallet_data.positive_amount NOT NULL,
     amount            wallet_data.positive_amount NOT NULL,
     refunded_amount   wallet_data.held_amount NOT NULL DEFAULT 0,
-    -- The transfer that paid it: one for each category of the purchase.
-    transfer_id       uuid,
     item              wallet_data.name NOT NULL,
     full_name         wallet_data.label,
     category          text COLLATE "C",
     PRIMARY KEY (ledger_id, purchase_id, line),
-    FOREIGN KEY (ledger_id, purchase_id) REFERENCES wallet_data.purchases (ledger_id, purchase_id),
     CONSTRAINT purchase_items_refund_within_quantity CHECK (refunded_quantity <= quantity),
     CONSTRAINT purchase_items_refund_within_amount CHECK (refunded_amount <= amount)
 );
@@ -80,3 +89,28 @@ CREATE TABLE wallet_data.purchase_refunds (
 );
 CREATE INDEX purchase_refunds_purchase ON wallet_data.purchase_refunds (ledger_id, purchase_id);
 COMMENT ON TABLE wallet_data.purchase_refunds IS 'What was given back of purchases, by whom and why. Rows are only added.';
+
+CREATE DOMAIN wallet_data.entry_state AS smallint CHECK (VALUE BETWEEN 1 AND 3);
+COMMENT ON DOMAIN wallet_data.entry_state IS '1 accepted, 2 overdraft, 3 rejected.';
+
+-- Which numbers of a till have been decided. One that is not here although a later one is was missing, and is taken
+-- if it comes after all.
+CREATE TABLE wallet_data.device_entries (
+    ledger_id   integer NOT NULL,
+    state_id    wallet_data.entry_state NOT NULL,
+    sequence    bigint NOT NULL CHECK (sequence > 0),
+    purchase_id uuid,
+    decided_at  timestamptz NOT NULL,
+    device      wallet_data.name NOT NULL,
+    -- SHA-256 of what the till sent: something else under the same number is told apart.
+    digest      bytea NOT NULL CHECK (octet_length(digest) = 32),
+    error       jsonb,
+    -- What the till sent, where no purchase could be made of it.
+    entry       jsonb,
+    PRIMARY KEY (ledger_id, device, sequence),
+    FOREIGN KEY (ledger_id, device) REFERENCES wallet_data.devices (ledger_id, device),
+    CONSTRAINT device_entries_kept CHECK ((purchase_id IS NULL) = (entry IS NOT NULL)),
+    CONSTRAINT device_entries_rejected CHECK ((state_id = 3) = (error IS NOT NULL)
+        AND (state_id = 3 OR purchase_id IS NOT NULL))
+);
+COMMENT ON TABLE wallet_data.device_entries IS 'Every number of every till that was decided, and how. Rows are only added.';

@@ -26,6 +26,8 @@ pub enum Operation {
     RefundEscrow = 12,
     JoinGroupBuy = 13,
     Subscribe = 14,
+    Purchase = 15,
+    RefundPurchase = 16,
 }
 
 impl Operation {
@@ -45,6 +47,8 @@ impl Operation {
             12 => "refund_escrow",
             13 => "join_group_buy",
             14 => "subscribe",
+            15 => "purchase",
+            16 => "refund_purchase",
             _ => "another operation",
         }
     }

@@ -9,8 +9,8 @@ static CALLER: Statement = Statement::new(
             pg_catalog.pg_has_role(r.oid, d.datdba, 'MEMBER'),
             coalesce((SELECT pg_catalog.pg_has_role(r.oid, o.oid, 'MEMBER')
                       FROM pg_catalog.pg_roles o WHERE o.rolname = 'wallet_owner'), false),
-            (SELECT count(*) = 3 FROM pg_catalog.pg_roles x
-             WHERE x.rolname IN ('wallet_owner', 'wallet_app', 'wallet_auditor')),
+            (SELECT count(*) = 4 FROM pg_catalog.pg_roles x
+             WHERE x.rolname IN ('wallet_owner', 'wallet_app', 'wallet_auditor', 'wallet_user')),
             coalesce((SELECT pg_catalog.has_database_privilege(o.oid, d.oid, 'CREATE')
                       FROM pg_catalog.pg_roles o WHERE o.rolname = 'wallet_owner'), false)
      FROM pg_catalog.pg_roles r, pg_catalog.pg_database d
@@ -60,7 +60,7 @@ pub fn caller(session: &Session) -> Caller {
 /// Creates the roles where missing and gives wallet_owner what it needs to own the schema.
 pub fn ensure_roles(session: &Session, caller: &Caller) {
     if !caller.roles_exist {
-        for role in ["wallet_owner", "wallet_app", "wallet_auditor"] {
+        for role in ["wallet_owner", "wallet_app", "wallet_auditor", "wallet_user"] {
             session.script(&format!(
                 "DO $$ BEGIN
                      IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '{role}') THEN

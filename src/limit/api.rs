@@ -6,7 +6,7 @@ use super::rules::{Spend, merchant_account};
 use super::store::change::Change;
 use super::{Answer, check, set};
 use crate::access::rules::{Action, Target};
-use crate::access::{demand, demand_on_account};
+use crate::access::{demand, demand_on_account, demand_on_account_at};
 use crate::address;
 use crate::error::{Result, missing};
 use crate::form::label;
@@ -200,7 +200,7 @@ fn check_spending_limit(
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
         let account = account.ok_or_else(|| missing("account"))?;
-        demand_on_account(&session, &ledger, Action::CheckSpendingLimit, account)?;
+        demand_on_account_at(&session, &ledger, Action::CheckSpendingLimit, account, merchant)?;
         let answer = ask(&session, &ledger, account, amount, [merchant, category, method], at)?;
         Ok(CheckRow { ledger: ledger.name.clone(), answer })
     })

@@ -100,18 +100,24 @@ pub fn open(
             meter.set_limits(moment.at, counting(own, account.currency));
         }
         let stored = Spending::parse(account.spending)?;
-        for moment in &found.moments {
+        for (place, moment) in found.moments.iter().enumerate() {
             let missing = meter.take_stored(stored.as_ref(), &kinds, moment);
-            let periods: Vec<Period> = missing.iter().map(|period| moment.periods[*period]).collect();
-            if periods.is_empty() {
+            if missing.is_empty() {
                 continue;
             }
+            let mut periods: Vec<Period> = missing.iter().map(|period| moment.periods[*period]).collect();
+            // Beside the periods of now: whether anything is dated after today, and so waits for its day.
+            let is_now = place == 0;
+            periods.extend(is_now.then_some(Period { start: moment.periods[0].end, end: time::INFINITY }));
             let (id, side) = (account.account_id, account.side);
             let spent = store::spent(session, ledger.id, id, side, &periods, &kinds, look);
-            for (place, period) in missing.into_iter().enumerate() {
+            for (place, period) in missing.iter().copied().enumerate() {
                 let of_period = spent.iter().filter(|(number, _)| *number == place);
                 let counted: Vec<Spend> = of_period.map(|(_, spend)| scaled(spend.clone())).collect();
                 meter.take_counted(period, periods[place], &counted);
+            }
+            if is_now {
+                meter.set_dated(spent.iter().any(|(number, _)| *number == missing.len()));
             }
         }
         gauge.insert(account.row, meter);

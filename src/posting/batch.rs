@@ -208,6 +208,8 @@ fn decide(
             reject_group(call, items, group.clone(), culprit, error)?;
         }
     }
+    // What is left is for the next transaction.
+    limits.gauge.begin();
     let drafts = drafts(items, groups, &decided);
     let preview = call.access == Access::Look;
     if !preview {
@@ -218,7 +220,10 @@ fn decide(
         .iter()
         .zip(&drafts)
         .filter(|(decided, _)| !decided.movement.is_rebalance)
-        .map(|(decided, draft)| (decided.item, receipt(book, draft, now, preview)))
+        .map(|(decided, draft)| {
+            let remaining = limits.remaining(book, &items[decided.item], &decided.movement);
+            (decided.item, Receipt { remaining, ..receipt(book, draft, now, preview) })
+        })
         .collect();
     for (item, receipt) in receipts {
         items[item].outcome = Some(Outcome::Posted(receipt));

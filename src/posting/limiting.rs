@@ -65,22 +65,8 @@ pub(super) fn open<'a>(
 impl Limiting<'_> {
     /// Judges and counts an item that was just decided. `movement` is the item's own, after those between stripes.
     pub(super) fn spend(&mut self, book: &Book, item: &Item, movement: Option<&Movement>) -> Result<()> {
-        if self.gauge.is_empty() {
-            return Ok(());
-        }
-        let (Some(movement), Some((_, kind_id))) = (movement, item.checked) else { return Ok(()) };
-        if !self.gauge.counts(kind_id) {
-            return Ok(());
-        }
-        let at = item.request.effective_at.unwrap_or(self.now);
-        for (row, other, side) in
-            [(movement.debit, movement.credit, Side::Debit), (movement.credit, movement.debit, Side::Credit)]
-        {
-            if !is_payer(book.row(row), side) {
-                continue;
-            }
-            let merchant = &book.row(other).address;
-            let spend = spend_of(movement.amount, Some(merchant), item.request.metadata.as_deref());
+        let Some(movement) = movement else { return Ok(()) };
+        for (row, spend, at) in self.spends(book, item, movement) {
             if self.mode == Limits::Enforce {
                 self.gauge
                     .check(row, &spend, at)
@@ -89,6 +75,32 @@ impl Limiting<'_> {
             self.gauge.count(row, &spend, at);
         }
         Ok(())
+    }
+
+    /// What is left for another payment of the same kind, once a movement has been counted.
+    pub(super) fn remaining(&self, book: &Book, item: &Item, movement: &Movement) -> Option<Decimal> {
+        let mut spends = self.spends(book, item, movement).into_iter();
+        spends.find_map(|(row, spend, at)| self.gauge.judge(row, &spend, at).remaining)
+    }
+
+    /// What a movement spends: the payer's row, what limits look at, and when.
+    fn spends(&self, book: &Book, item: &Item, movement: &Movement) -> Vec<(usize, Spend, i64)> {
+        let counts = item.checked.is_some_and(|(_, kind_id)| self.gauge.counts(kind_id));
+        if self.gauge.is_empty() || !counts {
+            return Vec::new();
+        }
+        let at = item.request.effective_at.unwrap_or(self.now);
+        let sides =
+            [(movement.debit, movement.credit, Side::Debit), (movement.credit, movement.debit, Side::Credit)];
+        sides
+            .into_iter()
+            .filter(|(row, _, side)| is_payer(book.row(*row), *side))
+            .map(|(row, other, _)| {
+                let merchant = &book.row(other).address;
+                let spend = spend_of(movement.amount, Some(merchant), item.request.metadata.as_deref());
+                (row, spend, at)
+            })
+            .collect()
     }
 
     /// Puts the counters into the book, to be written with the balances.

@@ -258,6 +258,7 @@ pub fn receipt(book: &Book, draft: &Draft, now: i64, preview: bool) -> Receipt {
         credit_version: movement.credit_version,
         effective_at: draft.effective_at.unwrap_or(now),
         created_at: now,
+        remaining: None,
     }
 }
 

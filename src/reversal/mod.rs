@@ -100,6 +100,42 @@ pub fn reverse_transaction(
     post(session, ledger, &mut book, &parts, transaction, reason, |error, _| error)
 }
 
+/// Reverses stated parts of several transfers, in that order, as one transaction. What a later part takes may be
+/// what an earlier one has brought.
+pub fn reverse_parts(
+    session: &Session,
+    ledger: &Ledger,
+    wanted: &[(Uuid, Decimal)],
+    reason: Option<&str>,
+) -> Result<Vec<Receipt>> {
+    ledger::enter_period(ledger);
+    let mut originals = store::transfers(session, ledger.id, wanted.iter().map(|(id, _)| *id));
+    let mut all: Vec<(Found, Decimal)> = Vec::with_capacity(wanted.len());
+    for (id, amount) in wanted {
+        let found = originals.remove(id).ok_or_else(|| {
+            LedgerError::new(Code::TransferNotFound, format!("there is no transfer {id}"))
+                .with("transfer_id", id)
+        })?;
+        rules::check_kind(&found.original)?;
+        all.push((found, *amount));
+    }
+    let mut accounts = Wanted::default();
+    for (found, amount) in &all {
+        accounts.transfer(&found.credit_account, &found.debit_account, *amount);
+    }
+    let mut book = posting::open_book(session, ledger, &accounts, Access::Lock)?;
+    let mut totals: Vec<&mut rules::Original> =
+        all.iter_mut().map(|(found, _)| &mut found.original).collect();
+    store::lock_totals(session, ledger.id, &mut totals);
+    let mut parts = Vec::with_capacity(all.len());
+    for (found, amount) in all {
+        let amount = rules::amount(&found.original, Some(amount))?;
+        parts.push((found, amount, Uuid::now_v7()));
+    }
+    let transaction = (parts.len() > 1).then(Uuid::now_v7);
+    post(session, ledger, &mut book, &parts, transaction, reason, |error, _| error)
+}
+
 /// A transfer of which all that remains is to be reversed, under a key of its own.
 pub struct Keyed<'a> {
     pub transfer_id: Uuid,

@@ -31,6 +31,8 @@ pub enum Setting {
     PinAttempts,
     PinLockout,
     AuthenticationValidity,
+    TillClockSkew,
+    TillOfflineMax,
 }
 
 /// What values a setting takes.
@@ -93,6 +95,8 @@ pub static ALL: &[Definition] = &[
     define(Setting::PinAttempts, "pin_attempts", Form::Count { least: 1, most: 10 }, "5", "After how many wrong PINs in a row a member's PIN is locked."),
     define(Setting::PinLockout, "pin_lockout", Form::Interval { shortest: MINUTE, longest: 7 * DAY }, "15 minutes", "How long a PIN stays locked after too many wrong ones."),
     define(Setting::AuthenticationValidity, "authentication_validity", Form::Interval { shortest: 5 * SECOND, longest: HOUR }, "5 minutes", "How long after an authentication a purchase may refer to it."),
+    define(Setting::TillClockSkew, "till_clock_skew", Form::Interval { shortest: 0, longest: DAY }, "10 minutes", "How far ahead an offline till's clock may be: a purchase later than that is rejected."),
+    define(Setting::TillOfflineMax, "till_offline_max", Form::Interval { shortest: 0, longest: 90 * DAY }, "7 days", "How long ago an offline till may have made a purchase that it brings now."),
 ];
 
 impl Setting {

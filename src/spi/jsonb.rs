@@ -125,6 +125,40 @@ impl Items {
         Ok((header & COUNT_MASK) as usize)
     }
 
+    /// The value of a document that was kept. Made in the current memory context, which outlives it.
+    pub fn of(document: &Document) -> Self {
+        Self { root: document.to_datum().cast_mut_ptr() }
+    }
+
+    /// The elements of the array, each as a value of its own.
+    pub fn elements(&self, name: &str) -> Result<Vec<Document>> {
+        let mut elements = Vec::with_capacity(self.count(name)?);
+        let mut cursor = Cursor::over(self.root);
+        cursor.next(true);
+        while cursor.next(true) == pg_sys::JsonbIteratorToken::WJB_ELEM {
+            elements.push(cursor.document());
+        }
+        Ok(elements)
+    }
+
+    /// The keys of an object with their values; `None` for anything else.
+    pub fn fields<'a>(&'a self) -> Option<Vec<(&'a str, Field<'a>)>> {
+        const IS_OBJECT: u32 = 0x2000_0000;
+        // SAFETY: a detoasted jsonb begins with its container header.
+        if unsafe { (*self.root).root.header } & IS_OBJECT == 0 {
+            return None;
+        }
+        let mut fields = Vec::new();
+        let mut cursor = Cursor::over(self.root);
+        cursor.next(false);
+        while cursor.next(true) == pg_sys::JsonbIteratorToken::WJB_KEY {
+            let Field::Text(key) = cursor.field() else { unreachable!("a key is a string") };
+            cursor.next(true);
+            fields.push((key, cursor.field()));
+        }
+        Some(fields)
+    }
+
     /// Calls `visit(index, key, field)` for every key of every object, and `end(index)` after each.
     pub fn walk<'a>(
         &'a self,
@@ -172,6 +206,15 @@ impl Cursor {
     fn next(&mut self, skip_nested: bool) -> pg_sys::JsonbIteratorToken::Type {
         // SAFETY: the iterator is PostgreSQL's own; it fills `value`.
         unsafe { pg_sys::JsonbIteratorNext(&mut self.iterator, self.value.as_mut_ptr(), skip_nested) }
+    }
+
+    /// The value that the cursor stands on.
+    fn document(&mut self) -> Document {
+        // SAFETY: `next` has filled `value`; the jsonb is made of it.
+        unsafe {
+            let jsonb = pg_sys::JsonbValueToJsonb(self.value.as_mut_ptr());
+            Document::from_datum(pg_sys::Datum::from(jsonb))
+        }
     }
 
     fn field<'a>(&mut self) -> Field<'a> {

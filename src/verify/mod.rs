@@ -3,7 +3,7 @@
 //! It shares no code with the engine that writes: all of it is SQL over the tables, in one snapshot, so
 //! it can run while postings go on, and on a standby. Nothing is written and no row is locked.
 //!
-//! Statements: 8, and 1 more where an account's history is broken. The first folds both sides of every
+//! Statements: 10, and 1 more where an account's history is broken. The first folds both sides of every
 //! transfer in one sort by account and version; that sort is nearly all of the cost (about 100 bytes of
 //! temporary files a transfer). Memory is bounded by `work_mem` per sort or hash, and by 1,000 findings per group
 //! of checks: where there are more, a finding `more_findings` names the group.

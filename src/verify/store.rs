@@ -9,6 +9,7 @@ mod bank;
 mod books;
 mod escrow;
 mod limits;
+mod purchases;
 mod records;
 
 use crate::spi::{Argument, Row, Session, Statement};
@@ -38,10 +39,11 @@ pub enum Check {
     Intents,
     Escrows,
     Spending,
+    Purchases,
 }
 
 impl Check {
-    pub const ALL: [Check; 9] = [
+    pub const ALL: [Check; 10] = [
         Check::Balances,
         Check::Transfers,
         Check::Reversals,
@@ -51,6 +53,7 @@ impl Check {
         Check::Intents,
         Check::Escrows,
         Check::Spending,
+        Check::Purchases,
     ];
 
     pub fn name(self) -> &'static str {
@@ -64,6 +67,7 @@ impl Check {
             Check::Intents => "intents",
             Check::Escrows => "escrows",
             Check::Spending => "spending",
+            Check::Purchases => "purchases",
         }
     }
 
@@ -78,6 +82,7 @@ impl Check {
             Check::Intents => &bank::INTENTS,
             Check::Escrows => &escrow::ESCROWS,
             Check::Spending => &limits::SPENDING,
+            Check::Purchases => &purchases::PURCHASES,
         }
     }
 }

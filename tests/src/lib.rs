@@ -13,6 +13,7 @@ pub mod errors;
 pub mod escrow;
 pub mod lines;
 pub mod proof;
+pub mod school;
 pub mod seed;
 
 pub use books::{backend, balances, books, contents, posted, until, until_blocked};

@@ -76,6 +76,7 @@ const STRAYS: &[(&str, &str, &str, &str, Repair)] = &[
     ("GRANT SELECT ON wallet_ledger.accounts TO PUBLIC", "public", "error", "SELECT on table wallet_ledger.accounts", Hint),
     ("GRANT EXECUTE ON FUNCTION wallet_ledger.post_transfer TO PUBLIC", "public", "error", "EXECUTE on function", Hint),
     ("GRANT USAGE ON SCHEMA wallet_data TO PUBLIC", "public", "error", "USAGE on schema wallet_data", Hint),
+    ("GRANT SELECT ON wallet_ledger.accounts TO wallet_user", "signed_in", "warning", "wallet_user may SELECT on wallet_ledger.accounts", Hint),
     ("GRANT SELECT ON wallet_ledger.accounts TO pg_monitor", "grants", "ok", "pg_monitor", Advice),
     ("SET LOCAL synchronous_commit = off", "settings", "warning", "synchronous_commit", Advice),
     ("SET LOCAL zero_damaged_pages = on", "settings", "error", "zero_damaged_pages", Advice),

@@ -87,8 +87,16 @@ mod ledger {
 mod limit {
     pub mod rules;
 }
+#[path = "../../src/people"]
+mod people {
+    pub mod rules;
+}
 #[path = "../../src/posting"]
 mod posting {
+    pub mod rules;
+}
+#[path = "../../src/purchase"]
+mod purchase {
     pub mod rules;
 }
 #[path = "../../src/rate"]

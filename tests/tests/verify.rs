@@ -374,8 +374,10 @@ async fn the_cases_cover_the_whole_list() {
     let listed: BTreeSet<&str> = rules::ALL.iter().map(|definition| definition.finding).collect();
     // `more_findings` has a test of its own, those of money in have verify_bank.rs, those of escrow verify_escrow.rs,
     // those of limits limits.rs.
+    // those of purchases purchase_guards.rs.
     let rest: Vec<&str> = listed.symmetric_difference(&provoked).copied().collect();
     let elsewhere = [
+        "device_entry_mismatch",
         "escrow_balance_mismatch",
         "escrow_dispute_mismatch",
         "escrow_posting_missing",
@@ -387,6 +389,9 @@ async fn the_cases_cover_the_whole_list() {
         "more_findings",
         "mutation_posting_missing",
         "spending_differs",
+        "purchase_party_missing",
+        "purchase_posting_mismatch",
+        "purchase_sum_mismatch",
         "suspense_mismatch",
     ];
     assert_eq!(rest, elsewhere);

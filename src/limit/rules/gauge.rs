@@ -115,6 +115,11 @@ impl Meter {
         self.is_changed = true;
     }
 
+    /// Whether anything is dated after today: known anew whenever the periods of now are counted anew.
+    pub fn set_dated(&mut self, is_dated: bool) {
+        self.is_dated = is_dated;
+    }
+
     /// What the limits say about a spending, beside what the same transaction has spent already.
     pub fn judge(&self, spend: &Spend, moment: &Moment) -> Verdict {
         let mut refused: Vec<(Reason, Option<String>, Option<Bound>)> = Vec::new();

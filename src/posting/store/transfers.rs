@@ -118,6 +118,8 @@ pub struct Receipt {
     pub credit_version: i64,
     pub effective_at: i64,
     pub created_at: i64,
+    /// What the payer's spending limits leave, where the transfer was counted just now.
+    pub remaining: Option<Decimal>,
 }
 
 /// Appends transfers: one INSERT, however many.
@@ -188,6 +190,7 @@ pub fn receipts(session: &Session, ledger_id: i32, ids: &[Uuid], look: bool) -> 
                 credit_version: row.need(11),
                 effective_at: row.need_time(12),
                 created_at: row.need_time(13),
+                remaining: None,
             };
             (id, receipt)
         })

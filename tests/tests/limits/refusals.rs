@@ -76,7 +76,7 @@ async fn a_limit_that_cannot_be_meant_is_refused() {
     assert_error(
         try_call(&client, "set_setting('limited_kinds', 'reversal')").await,
         "reserved_kind",
-        "PT400",
+        "PT403",
     );
     assert_eq!(contents(&client).await, before);
 }

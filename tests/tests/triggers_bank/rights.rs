@@ -98,6 +98,36 @@ async fn an_orders_trigger_cannot_get_at_the_ledgers_rights() {
     assert_bank_sound(&shop.app).await;
 }
 
+/// A table's owner is asked for a role of their own, whoever's payment has run their trigger.
+#[tokio::test]
+async fn an_orders_trigger_is_not_trusted_for_its_callers_sake() {
+    let shop = Shop::open("lent").await;
+    execute(
+        &shop.dba,
+        &format!(
+            "GRANT wallet_user TO \"{0}\"; SET ROLE \"{0}\";
+             CREATE FUNCTION shop.crown() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 BEGIN
+                     PERFORM wallet_ledger.assign_role('thief', 'super_administrator');
+                 EXCEPTION WHEN OTHERS THEN NEW.status := 'paid ' || SQLSTATE; END;
+                 RETURN NEW; END $$;
+             CREATE TRIGGER crown BEFORE UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.crown(); RESET ROLE",
+            shop.owner
+        ),
+    )
+    .await;
+    for (id, session) in [(1, &shop.app), (2, &shop.dba)] {
+        let intent = shop.order(id, 50_000).await;
+        match_line(session, &credit(&format!("m{id}"), &intent["total"])).await;
+        let status = shop.value(&format!("SELECT status FROM shop.orders WHERE id = {id}")).await;
+        assert_eq!(status, "paid PT403");
+    }
+    assert_eq!(shop.value("SELECT count(*) FROM wallet_ledger.role_assignments").await, "0");
+    // The backend itself is trusted as before.
+    call(&shop.app, "assign_role('first', 'super_administrator')").await;
+    assert_bank_sound(&shop.app).await;
+}
+
 #[tokio::test]
 async fn settings_of_an_orders_trigger_end_with_it() {
     let shop = Shop::open("settings").await;

@@ -1,0 +1,281 @@
+//! SQL of purchases: what a purchase needs to know, in one statement; what it leaves behind, in another.
+
+pub mod refund;
+
+use super::rules::State;
+use super::rules::line::{Item, Line};
+use crate::error::LedgerError;
+use crate::report::Failure;
+use crate::spi::batch::{Batch, Column};
+use crate::spi::jsonb::Document;
+use crate::spi::{Argument, Row, Session, Statement};
+use const_format::concatcp;
+use pgrx::pg_sys::{
+    BOOLOID, INT2OID, INT4OID, INT8OID, JSONBOID, NUMERICOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDOID,
+};
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+const SCENE: &str = "SELECT m.member, m.state_id, w.account_id, w.address, w.currency, w.scale,
+            r.state_id, c.address, d.state_id, i.state_id, i.quantity_scale, i.price, i.full_name, i.category
+     FROM wallet_data.ledgers l
+     LEFT JOIN wallet_data.merchants r ON r.ledger_id = $1 AND r.merchant = $3
+     LEFT JOIN wallet_data.accounts c ON c.ledger_id = $1 AND c.account_id = r.account_id
+     LEFT JOIN wallet_data.devices d ON d.ledger_id = $1 AND d.device = $4 AND d.merchant = $3
+     LEFT JOIN wallet_data.members m ON m.ledger_id = $1 AND ";
+const WALLET_AND_ITEMS: &str = "
+     LEFT JOIN wallet_data.accounts w ON w.ledger_id = $1 AND w.account_id = m.account_id
+     CROSS JOIN unnest($5) WITH ORDINALITY AS n (item, place)
+     LEFT JOIN wallet_data.items i ON i.ledger_id = $1 AND i.merchant = $3 AND i.item = n.item
+     WHERE l.ledger_id = $1 ORDER BY n.place";
+
+static BY_NAME: Statement = Statement::new(
+    concatcp!(SCENE, "m.member = $2", WALLET_AND_ITEMS),
+    &[INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID],
+);
+static BY_ACCOUNT: Statement = Statement::new(
+    concatcp!(
+        SCENE,
+        "m.account_id = (SELECT a.account_id FROM wallet_data.accounts a
+                         WHERE a.ledger_id = $1 AND a.address = $2 AND a.stripe = 0)",
+        WALLET_AND_ITEMS
+    ),
+    &[INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID],
+);
+
+const PURCHASES: &[Column] = &[
+    (c"purchase_id", UUIDOID),
+    (c"state_id", INT2OID),
+    (c"is_overdraft", BOOLOID),
+    (c"transaction_id", UUIDOID),
+    (c"authentication_id", UUIDOID),
+    (c"overdraft_transfer_id", UUIDOID),
+    (c"account_id", INT8OID),
+    (c"device_sequence", INT8OID),
+    (c"purchased_at", TIMESTAMPTZOID),
+    (c"amount", NUMERICOID),
+    (c"overdraft_amount", NUMERICOID),
+    (c"member", TEXTOID),
+    (c"merchant", TEXTOID),
+    (c"device", TEXTOID),
+    (c"reference", TEXTOID),
+    (c"error", JSONBOID),
+    (c"metadata", JSONBOID),
+];
+
+const LINES: &[Column] = &[
+    (c"purchase_id", UUIDOID),
+    (c"line", INT2OID),
+    (c"quantity_scale", INT2OID),
+    (c"transfer_id", UUIDOID),
+    (c"quantity", NUMERICOID),
+    (c"unit_price", NUMERICOID),
+    (c"amount", NUMERICOID),
+    (c"item", TEXTOID),
+    (c"full_name", TEXTOID),
+    (c"category", TEXTOID),
+];
+
+static INSERT: Statement = Statement::new(
+    "WITH purchases AS (
+         INSERT INTO wallet_data.purchases
+             (ledger_id, created_at, actor, purchase_id, state_id, is_overdraft, transaction_id, authentication_id,
+              overdraft_transfer_id, account_id, device_sequence, purchased_at, amount, overdraft_amount, member,
+              merchant, device, reference, error, metadata)
+         SELECT $1, $2, $3, purchase_id, state_id, is_overdraft, transaction_id, authentication_id,
+                overdraft_transfer_id, account_id, device_sequence, purchased_at, amount, overdraft_amount, member,
+                merchant, device, reference, error, metadata
+         FROM wallet_purchases)
+     INSERT INTO wallet_data.purchase_items
+         (ledger_id, purchase_id, line, quantity_scale, transfer_id, quantity, unit_price, amount, item, full_name,
+          category)
+     SELECT $1, purchase_id, line, quantity_scale, transfer_id, quantity, unit_price, amount, item, full_name, category
+     FROM wallet_purchase_lines",
+    &[INT4OID, TIMESTAMPTZOID, TEXTOID],
+);
+
+/// Who buys.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub member: String,
+    pub is_active: bool,
+    pub account_id: i64,
+    pub account: String,
+    pub currency: String,
+    pub scale: u32,
+}
+
+/// Who sells.
+#[derive(Clone, Debug)]
+pub struct Merchant {
+    pub is_active: bool,
+    pub account: String,
+}
+
+/// Everything that a purchase needs to know, as it is at the moment. What is not there is `None`.
+pub struct Scene {
+    pub member: Option<Member>,
+    pub merchant: Option<Merchant>,
+    /// Whether the merchant's device of that name is active.
+    pub device_is_active: Option<bool>,
+    /// In the order in which they were asked for.
+    pub items: Vec<Option<Item>>,
+}
+
+/// Reads all of it in one statement. `member` is a name, or the address of a wallet.
+pub fn scene<'a>(
+    session: &Session,
+    ledger_id: i32,
+    member: &str,
+    merchant: &str,
+    device: Option<&str>,
+    items: impl Iterator<Item = &'a str>,
+) -> Scene {
+    let statement = if member.contains(':') { &BY_ACCOUNT } else { &BY_NAME };
+    let arguments = [ledger_id.into(), member.into(), merchant.into(), device.into(), Argument::texts(items)];
+    let rows = session.run(statement, &arguments);
+    let mut scene = Scene {
+        member: None,
+        merchant: None,
+        device_is_active: None,
+        items: Vec::with_capacity(rows.count()),
+    };
+    for row in rows.iter() {
+        if scene.items.is_empty() {
+            scene.member = self::member(&row);
+            let merchant = |state: i16| Merchant { is_active: is_active(state), account: row.need(7) };
+            scene.merchant = row.get::<i16>(6).map(merchant);
+            scene.device_is_active = row.get::<i16>(8).map(is_active);
+        }
+        scene.items.push(item(&row, 9));
+    }
+    scene
+}
+
+fn member(row: &Row) -> Option<Member> {
+    Some(Member {
+        member: row.get(0)?,
+        is_active: is_active(row.need(1)),
+        account_id: row.need(2),
+        account: row.need(3),
+        currency: row.need(4),
+        scale: scale(row.need(5)),
+    })
+}
+
+/// State, quantity scale, price, name and category, from that column on.
+pub fn item(row: &Row, column: usize) -> Option<Item> {
+    Some(Item {
+        is_active: is_active(row.get(column)?),
+        quantity_scale: scale(row.need(column + 1)),
+        price: row.need_decimal(column + 2),
+        name: row.get(column + 3),
+        category: row.get(column + 4),
+    })
+}
+
+pub fn is_active(state_id: i16) -> bool {
+    const ACTIVE: i16 = 1;
+    state_id == ACTIVE
+}
+
+pub fn scale(scale: i16) -> u32 {
+    u32::from(scale.unsigned_abs())
+}
+
+/// Why something was refused, as it is kept: an error of the vocabulary, or that of somebody's trigger.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub token: String,
+    pub message: String,
+    pub detail: Value,
+}
+
+impl From<LedgerError> for Refusal {
+    fn from(error: LedgerError) -> Self {
+        Self { token: error.token().to_owned(), detail: error.detail(), message: error.message }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { detail: json!({ "error": failure.token }), token: failure.token, message: failure.message }
+    }
+}
+
+impl Refusal {
+    /// As it is stored.
+    pub fn argument(&self) -> Argument {
+        Argument::json(&json!({ "detail": self.detail, "message": self.message }))
+    }
+}
+
+/// A purchase about to be written.
+#[derive(Clone, Debug)]
+pub struct Purchase {
+    pub id: Uuid,
+    pub state: State,
+    pub is_overdraft: bool,
+    pub transaction_id: Option<Uuid>,
+    pub authentication_id: Option<Uuid>,
+    /// How the buyer was identified.
+    pub method: Option<String>,
+    /// The transfer that brought what the member owes now, and how much.
+    pub overdraft: Option<(Uuid, Decimal)>,
+    pub member: Member,
+    pub merchant: String,
+    pub device: Option<String>,
+    pub device_sequence: Option<i64>,
+    pub purchased_at: i64,
+    pub created_at: i64,
+    pub amount: Decimal,
+    pub reference: Option<String>,
+    pub refusal: Option<Refusal>,
+    pub metadata: Option<Document>,
+    /// Each with the transfer that paid it.
+    pub lines: Vec<(Line, Option<Uuid>)>,
+}
+
+/// Writes purchases with their lines: one statement, however many.
+pub fn insert(session: &Session, ledger_id: i32, purchases: &[Purchase], now: i64, actor: &str) {
+    let mut rows = Batch::new(c"wallet_purchases", PURCHASES);
+    let mut lines = Batch::new(c"wallet_purchase_lines", LINES);
+    for purchase in purchases {
+        rows.push(&[
+            purchase.id.into(),
+            (purchase.state as i16).into(),
+            purchase.is_overdraft.into(),
+            purchase.transaction_id.into(),
+            purchase.authentication_id.into(),
+            purchase.overdraft.map(|(id, _)| id).into(),
+            purchase.member.account_id.into(),
+            purchase.device_sequence.into(),
+            purchase.purchased_at.into(),
+            purchase.amount.into(),
+            purchase.overdraft.map_or(Decimal::ZERO, |(_, amount)| amount).into(),
+            (&purchase.member.member).into(),
+            (&purchase.merchant).into(),
+            purchase.device.as_deref().into(),
+            purchase.reference.as_deref().into(),
+            purchase.refusal.as_ref().map_or(Argument::datum(None), Refusal::argument),
+            purchase.metadata.as_ref().into(),
+        ]);
+        for (place, (line, transfer_id)) in purchase.lines.iter().enumerate() {
+            lines.push(&[
+                purchase.id.into(),
+                i16::try_from(place + 1).expect("a purchase has few lines").into(),
+                i16::try_from(line.quantity_scale).expect("few decimals").into(),
+                (*transfer_id).into(),
+                line.quantity.into(),
+                line.unit_price.into(),
+                line.amount.into(),
+                (&line.item).into(),
+                line.name.as_deref().into(),
+                line.category.as_deref().into(),
+            ]);
+        }
+    }
+    let (_rows, _lines) = (rows.register(), lines.register());
+    session.run(&INSERT, &[ledger_id.into(), now.into(), actor.into()]);
+}

@@ -1,0 +1,186 @@
+//! Where the limit or the balance is no longer enough: rejected, or taken into an overdraft that has a bound.
+
+use super::{ago, sync, tea, told};
+use futures::future::join_all;
+use wallet_ledger_tests::db::execute;
+use wallet_ledger_tests::school::*;
+use wallet_ledger_tests::*;
+
+#[tokio::test]
+async fn a_strict_till_rejects_and_later_entries_see_it() {
+    let (db, client) = school("strict").await;
+    let at = ago(&client, "5 min").await;
+    top_up(&client, "m2", 12_000).await;
+    let mut dear = tea(2, "m2", &at);
+    dear["items"][0]["quantity"] = json!(3);
+    let answers =
+        sync(&client, "till-1", &[tea(1, "m2", &at), dear, tea(3, "m2", &at), tea(4, "m2", &at)]).await;
+    assert_eq!(
+        told(&answers),
+        [
+            ["1", "accepted", "NULL", "f"],
+            ["2", "rejected", "insufficient_funds", "f"],
+            ["3", "accepted", "NULL", "f"],
+            ["4", "rejected", "insufficient_funds", "f"]
+        ]
+    );
+    assert_ne!(&answers[1]["purchase_id"], "NULL");
+    assert_eq!(events(&client, "purchase.refused").await, "2");
+    assert_eq!(posted(&client, "wallets:m2").await, "2000.00");
+    assert_purchases_sound(&db).await;
+}
+
+#[tokio::test]
+async fn a_lenient_till_lends_up_to_its_bound() {
+    let (db, client) = school("lenient").await;
+    set_device(&db, "till-1", "conflict_policy_id = 2, overdraft_limit = 8000").await;
+    let at = ago(&client, "5 min").await;
+    top_up(&client, "m2", 7_000).await;
+    let batch: Vec<Value> = (1..=4).map(|n| tea(n, "m2", &at)).collect();
+    let answers = sync(&client, "till-1", &batch).await;
+    assert_eq!(
+        told(&answers),
+        [
+            ["1", "accepted", "NULL", "f"],
+            // 2,000 are there, 3,000 are lent.
+            ["2", "overdraft", "insufficient_funds", "f"],
+            // 8,000 are owed now, and no more is lent.
+            ["3", "overdraft", "insufficient_funds", "f"],
+            ["4", "rejected", "overdraft_exceeded", "f"]
+        ]
+    );
+    assert_eq!(posted(&client, "wallets:m2").await, "0.00");
+    assert_eq!(posted(&client, "overdrafts:m2").await, "8000.00");
+    assert_eq!(posted(&client, "merchants:canteen").await, "15000.00");
+    let lent = "SELECT overdraft_amount, is_overdraft FROM wallet_ledger.purchases ORDER BY sequence";
+    let lent: Vec<[String; 2]> = lines(&client, lent)
+        .await
+        .iter()
+        .map(|line| line.pick(["overdraft_amount", "is_overdraft"]).map(str::to_owned))
+        .collect();
+    assert_eq!(lent, [["0", "f"], ["3000.00", "t"], ["5000.00", "t"], ["0", "f"]]);
+    let event = lines(
+        &client,
+        "SELECT payload FROM wallet_ledger.events WHERE topic = 'purchase.overdraft' ORDER BY id",
+    )
+    .await;
+    let payload = event[1].json("payload");
+    assert_eq!((&payload["overdraft"], &payload["owed"]), (&json!("5000.00"), &json!("8000.00")));
+    assert_eq!(payload["error"]["error"], "insufficient_funds");
+    // Repaid from the next top-up, as far as it reaches; then with what is needed.
+    let nothing = call(&client, "repay_overdraft('m2')").await;
+    assert_eq!(nothing.pick(["amount", "owed", "transaction_id"]), ["0.00", "8000.00", "NULL"]);
+    top_up(&client, "m2", 6_000).await;
+    let some = call(&client, "repay_overdraft('wallets:m2')").await;
+    assert_eq!(
+        some.pick(["member", "overdraft_account", "amount", "owed", "balance"]),
+        ["m2", "overdrafts:m2", "6000.00", "2000.00", "0.00"]
+    );
+    top_up(&client, "m2", 6_000).await;
+    let rest = call(&client, "repay_overdraft('m2')").await;
+    assert_eq!(rest.pick(["amount", "owed", "balance"]), ["2000.00", "0.00", "4000.00"]);
+    assert_eq!(call(&client, "repay_overdraft('m1')").await.pick(["amount", "owed"]), ["0.00", "0.00"]);
+    assert_eq!(events(&client, "overdraft.repaid").await, "2");
+    assert_error(try_call(&client, "repay_overdraft('nobody')").await, "member_not_found", "PT404");
+    assert_error(try_call(&client, "repay_overdraft(NULL)").await, "missing_argument", "PT400");
+    assert_purchases_sound(&db).await;
+}
+
+#[tokio::test]
+async fn a_refund_pays_the_debt_of_its_purchase_first() {
+    let (db, client) = school("overdraft_refund").await;
+    set_device(&db, "till-1", "conflict_policy_id = 2, overdraft_limit = 100000").await;
+    let at = ago(&client, "5 min").await;
+    let mut entry = tea(1, "m2", &at);
+    entry["items"] =
+        json!([{"item": "nasi-goreng", "unit_price": 15000}, {"item": "es-teh", "unit_price": 5000}]);
+    top_up(&client, "m2", 12_000).await;
+    let id = sync(&client, "till-1", &[entry]).await[0]["purchase_id"].to_owned();
+    assert_eq!(posted(&client, "overdrafts:m2").await, "8000.00");
+    let first = call(&client, &format!("refund_purchase('{id}', amount => 6000)")).await;
+    assert_eq!(first.pick(["to_overdraft", "balance"]), ["6000.00", "0.00"]);
+    // A part is repaid in the meantime: only what is still owed goes there.
+    top_up(&client, "m2", 1_500).await;
+    call(&client, "repay_overdraft('m2')").await;
+    let rest = call(&client, &format!("refund_purchase('{id}')")).await;
+    assert_eq!(rest.pick(["amount", "to_overdraft", "balance"]), ["14000.00", "500.00", "13500.00"]);
+    assert_eq!(posted(&client, "overdrafts:m2").await, "0.00");
+    assert_eq!(posted(&client, "merchants:canteen").await, "0.00");
+    assert_purchases_sound(&db).await;
+}
+
+#[tokio::test]
+async fn the_bound_is_the_members_whatever_tills_there_are() {
+    let (db, client) = school("bound").await;
+    for till in ["till-1", "till-2"] {
+        set_device(&db, till, "conflict_policy_id = 2, overdraft_limit = 24999").await;
+    }
+    merchant(&db, &client, "shop").await;
+    device(&db, "shop", "till-3", "conflict_policy_id = 2, overdraft_limit = 24999").await;
+    let at = ago(&client, "5 min").await;
+    let batch: Vec<Value> = (1..=4).map(|n| tea(n, "m2", &at)).collect();
+    let sessions = join_all((0..3).map(|_| db.app())).await;
+    let tills = ["till-1", "till-2", "till-3"];
+    let answers =
+        join_all(sessions.iter().zip(tills).map(|(session, till)| sync(session, till, &batch))).await;
+    let count = |status: &str| answers.iter().flatten().filter(|line| &line["status"] == status).count();
+    assert_eq!((count("overdraft"), count("rejected")), (4, 8));
+    assert_eq!(posted(&client, "overdrafts:m2").await, "20000.00");
+    assert_purchases_sound(&db).await;
+}
+
+#[tokio::test]
+async fn somebodys_trigger_refuses_one_and_the_others_go_on() {
+    let (db, client) = school("trigger").await;
+    let owner = db.connect().await;
+    execute(
+        &owner,
+        "CREATE FUNCTION public.no_thirteen() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'not this one' USING ERRCODE = 'P0001'; END $$;
+         CREATE TRIGGER no_thirteen BEFORE INSERT ON wallet_data.transfers FOR EACH ROW
+             WHEN (NEW.amount = 13000) EXECUTE FUNCTION public.no_thirteen();",
+    )
+    .await;
+    let at = ago(&client, "5 min").await;
+    let mut unlucky = tea(2, "m1", &at);
+    unlucky["items"][0]["unit_price"] = json!(13000);
+    let answers = sync(&client, "till-1", &[tea(1, "m1", &at), unlucky.clone(), tea(3, "m1", &at)]).await;
+    assert_eq!(
+        told(&answers),
+        [["1", "accepted", "NULL", "f"], ["2", "rejected", "P0001", "f"], ["3", "accepted", "NULL", "f"]]
+    );
+    assert_ne!(&answers[1]["purchase_id"], "NULL");
+    // Not even the refusal can be written: what was sent is kept.
+    execute(
+        &owner,
+        "CREATE TRIGGER no_thirteen BEFORE INSERT ON wallet_data.purchases FOR EACH ROW
+             WHEN (NEW.amount = 13000) EXECUTE FUNCTION public.no_thirteen();",
+    )
+    .await;
+    unlucky["sequence"] = json!(4);
+    let answers = sync(&client, "till-1", &[unlucky.clone(), tea(5, "m1", &at)]).await;
+    assert_eq!(told(&answers), [["4", "rejected", "P0001", "f"], ["5", "accepted", "NULL", "f"]]);
+    assert_eq!(&answers[0]["purchase_id"], "NULL");
+    let kept = lines(&client, "SELECT entry FROM wallet_ledger.device_entries WHERE sequence = 4").await;
+    assert_eq!(kept[0].json("entry"), unlucky);
+    assert_eq!(posted(&client, "wallets:m1").await, "85000.00");
+    assert_purchases_sound(&db).await;
+}
+
+#[tokio::test]
+async fn frozen_wallets_and_inactive_members_are_rejected_by_every_till() {
+    let (db, client) = school("frozen").await;
+    set_device(&db, "till-2", "conflict_policy_id = 2, overdraft_limit = 100000").await;
+    let at = ago(&client, "5 min").await;
+    call(&client, "freeze_account('wallets:m1')").await;
+    set_active(&db, "members", "member = 'm2'", false).await;
+    for till in ["till-1", "till-2"] {
+        let answers = sync(&client, till, &[tea(1, "m1", &at), tea(2, "m2", &at)]).await;
+        assert_eq!(
+            told(&answers),
+            [["1", "rejected", "account_frozen", "f"], ["2", "rejected", "party_inactive", "f"]]
+        );
+    }
+    assert_eq!(events(&client, "purchase.refused").await, "4");
+    assert_purchases_sound(&db).await;
+}

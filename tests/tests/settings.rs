@@ -39,7 +39,10 @@ async fn everything_has_a_default() {
         assert_eq!(&row["ledger"], "main");
         assert_eq!(row["value"], row["default_value"], "{row:?}");
         assert_eq!(row.pick(["effective_from", "set_by", "reason", "created_at"]), ["NULL"; 4], "{row:?}");
-        assert!(["amount", "interval", "word", "account"].contains(&&row["unit"]), "{row:?}");
+        assert!(
+            ["amount", "interval", "count", "word", "account", "kinds"].contains(&&row["unit"]),
+            "{row:?}"
+        );
         assert!(row["meaning"].ends_with('.'), "{row:?}");
     }
     assert_eq!(value(&client, "SELECT count(*) FROM wallet_ledger.settings").await, "0");

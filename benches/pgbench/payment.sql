@@ -1,4 +1,4 @@
 -- The same money between the same kinds of accounts, without goods: from wallets :payer<n>.
 \set pupil random(1, 1000)
-\set canteen random(1, :merchants)
-SELECT id FROM wallet_ledger.post_transfer(:payer::text || :pupil, 'merchants:canteen' || :canteen, 25000, 'purchase');
+\set shop random(1, :merchants)
+SELECT id FROM wallet_ledger.post_transfer(:payer::text || :pupil, 'merchants:canteen' || :shop, 25000, 'purchase');

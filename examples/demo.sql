@@ -1,4 +1,5 @@
--- Money comes in by bank transfer and pays one order of a marketplace, down to the merchant's payout, in rupiah.
+-- Money comes in by bank transfer and pays one order of a marketplace, down to the merchant's payout, in rupiah; then
+-- a pupil buys lunch within what the guardian allows.
 -- `make demo` runs it in a fresh database of a private server; psql -f runs it in yours.
 
 \set ECHO none
@@ -219,6 +220,82 @@ SELECT check_name, status, detail FROM wallet_ledger.doctor() WHERE status <> 'o
 
 \set ECHO none
 \pset footer off
+RESET ROLE;
+SET wallet_ledger.ledger = 'sekolah';
+SET wallet_ledger.actor = 'bu-sari';
+SET ROLE wallet_app;
+\echo
+\echo '=== 13. Another ledger, a school: a pupil, a guardian, a canteen and what it sells. ========='
+\echo
+\set ECHO queries
+SELECT ledger, timezone FROM wallet_ledger.create_ledger('sekolah');
+
+SELECT account, type FROM wallet_ledger.create_account('banks:bca:school', 'asset');
+
+SELECT member, account FROM wallet_ledger.create_member('budi', 'Budi Santoso');
+
+SELECT guardian, full_name FROM wallet_ledger.create_guardian('sari', 'Ibu Sari', actor => 'bu-sari');
+
+SELECT guardian, member, may_view, may_set_limits
+FROM wallet_ledger.link_guardian('sari', 'budi', may_set_limits => true);
+
+SELECT merchant, account FROM wallet_ledger.create_merchant('kantin', 'Kantin Sehat');
+
+SELECT item, price, category FROM wallet_ledger.set_item('kantin', 'nasi-goreng', 15000, category => 'food');
+
+SELECT item, price, category FROM wallet_ledger.set_item('kantin', 'es-teh', 5000, category => 'drinks');
+
+SELECT credit_account, amount FROM wallet_ledger.post_transfer('banks:bca:school', 'wallets:budi', 200000, 'topup');
+
+\set ECHO none
+\echo
+\echo '=== 14. The guardian sets 50,000 a day, between 07:00 and 15:00. ============================'
+\echo
+\set ECHO queries
+SELECT account, name, daily, windows, set_by
+FROM wallet_ledger.set_spending_limit('wallets:budi', daily => 50000, name => 'guardian',
+                                      windows => '[{"from": "07:00", "to": "15:00"}]');
+
+\set ECHO none
+\echo '    Lunch at noon: one transfer for each category, and what is left of the allowance.'
+\echo
+\set ECHO queries
+SELECT status, amount, balance, remaining
+FROM wallet_ledger.purchase('wallets:budi', 'kantin', '[{"item": "nasi-goreng", "quantity": 2}, {"item": "es-teh"}]',
+                            on_error => 'report', effective_at => '2030-11-18 12:00+07');
+
+\set ECHO none
+\echo '    More than is left of the day: refused, and nothing has moved.'
+\echo
+\set ECHO queries
+SELECT status, amount, balance, error
+FROM wallet_ledger.purchase('wallets:budi', 'kantin', '[{"item": "nasi-goreng"}, {"item": "es-teh"}]',
+                            on_error => 'report', effective_at => '2030-11-18 12:30+07');
+
+\set ECHO none
+\echo '    Four in the afternoon: outside the window.'
+\echo
+\set ECHO queries
+SELECT status, amount, balance, error
+FROM wallet_ledger.purchase('wallets:budi', 'kantin', '[{"item": "es-teh"}]',
+                            on_error => 'report', effective_at => '2030-11-18 16:00+07');
+
+SELECT allowed, reason, limit_amount, spent, remaining
+FROM wallet_ledger.check_spending_limit('wallets:budi', 20000, 'kantin', at => '2030-11-18 12:30+07');
+
+\set ECHO none
+\echo '    The guardian was told of both.'
+\echo
+\set ECHO queries
+SELECT topic, payload->>'member' AS member, payload->>'amount' AS amount, payload->'error'->>'reason' AS reason,
+       payload->'for' AS "for"
+FROM wallet_ledger.events WHERE ledger = 'sekolah' AND topic = 'purchase.refused' ORDER BY id;
+
+\pset footer on
+SELECT * FROM wallet_ledger.verify_ledger();
+
+\set ECHO none
+\pset footer off
 \pset tuples_only on
-SELECT format('Steps 2 to 12 took %s milliseconds, everything printed included.',
+SELECT format('Steps 2 to 14 took %s milliseconds, everything printed included.',
               round(extract(epoch FROM clock_timestamp() - :'started'::timestamptz) * 1000));

@@ -33,6 +33,8 @@ pub enum Action {
     CheckSpendingLimit,
     ViewMember,
     Purchase,
+    /// A purchase that counts at another time than now: it is judged by the limits of then.
+    DatePurchase,
     RefundPurchase,
     SyncPurchases,
     SetPin,
@@ -119,6 +121,7 @@ pub static TABLE: &[Rule] = &[
     with_right(CheckSpendingLimit, "check_spending_limit", &[SuperAdministrator, OrganisationAdministrator, TenantAdministrator, Cashier, Guardian, Member], Right::View),
     with_right(ViewMember, "view_member", &[SuperAdministrator, OrganisationAdministrator, Guardian, Member], Right::View),
     rule(Purchase, "purchase", &[SuperAdministrator, OrganisationAdministrator, TenantAdministrator, Cashier, Member]),
+    rule(DatePurchase, "date_purchase", &[SuperAdministrator, OrganisationAdministrator]),
     rule(RefundPurchase, "refund_purchase", &[SuperAdministrator, OrganisationAdministrator, TenantAdministrator]),
     rule(SyncPurchases, "sync_purchases", &[SuperAdministrator, OrganisationAdministrator, TenantAdministrator, Cashier]),
     with_right(SetPin, "set_pin", &[SuperAdministrator, OrganisationAdministrator, Guardian, Member], Right::SetLimits),

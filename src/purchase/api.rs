@@ -17,52 +17,57 @@ use crate::ledger;
 use crate::posting::batch::OnError;
 use crate::report;
 use crate::spi::Session;
-use crate::spi::face::{JsonIn, JsonItems, NumericIn, needed_id, uuid};
+use crate::spi::face::{JsonIn, JsonItems, NumericIn, Timestamp, needed_id};
 use crate::spi::jsonb::Items;
 use pgrx::prelude::*;
 use rows::{PurchaseRow, RefundRow, RefundSnapshot, RepaymentRow, Snapshot};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 /// Sells items of a merchant's catalogue to a member, who pays from their wallet.
 ///
-/// * `member`: the member's name, or the address of their wallet.
+/// * `member_account`: the address of the member's wallet, or the member's name.
 /// * `merchant`: who sells.
 /// * `items`: 1 to 200 lines, `[{"item": "nasi-goreng", "quantity": 2}]`; without a quantity it is 1. Price and
 ///   category are the catalogue's of this moment. A line costs price × quantity, rounded to the currency's decimals
 ///   (half to the even neighbour).
 /// * `device`: the merchant's till where it happens.
-/// * `authentication_id`: from `record_authentication`: how the member was identified; it serves one purchase.
+/// * `authentication`: how the member was identified, from `record_authentication`: `{"authentication_id": "…"}`; it
+///   serves one purchase.
 /// * `idempotency_key`, `reference`, `metadata`: as for `post_transfer`.
 /// * `on_error`: `raise`: a refusal is an error and leaves nothing. `report`: a refusal is written down, tells the
 ///   guardian (event `purchase.refused`) and is answered with status `refused`, error and message; it is remembered
 ///   under the key. What was asked for wrongly (no such member or item, a bad quantity) is an error in both.
+/// * `effective_at`: when it counts, for limits and reports; now by default. Signed-in people need the organisation's
+///   right for another time.
 /// * `ledger`: the session's ledger by default.
 ///
-/// Returns the purchase with what is left in the wallet. Each category is one transfer of kind `purchase`, all of
+/// Returns the purchase with what is left in the wallet, and of the allowance where spending limits count it. Each category is one transfer of kind `purchase`, all of
 /// them one transaction. Writes the event `purchase.completed`. Errors: missing_argument, invalid_argument,
 /// invalid_json, unknown_field, too_many_items, invalid_amount, amount_out_of_range, idempotency_conflict,
 /// member_not_found, merchant_not_found, device_not_found, item_not_found; and as refusals party_inactive,
-/// insufficient_funds and the others of `post_transfer`.
+/// authentication_invalid, insufficient_funds, spending_limit_exceeded and the others of `post_transfer`.
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments)]
 fn purchase(
-    member: Option<&str>,
+    member_account: Option<&str>,
     merchant: Option<&str>,
     items: Option<JsonItems>,
     device: default!(Option<&str>, "NULL"),
-    authentication_id: default!(Option<pgrx::Uuid>, "NULL"),
+    authentication: default!(Option<JsonItems>, "NULL"),
     idempotency_key: default!(Option<&str>, "NULL"),
     reference: default!(Option<&str>, "NULL"),
     metadata: default!(Option<JsonIn>, "NULL"),
     on_error: default!(Option<&str>, "'raise'"),
+    effective_at: default!(Option<Timestamp>, "NULL"),
     ledger: default!(Option<&str>, "NULL"),
 ) -> PurchaseRow {
     report::run(|| {
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
-        let member = member.ok_or_else(|| missing("member"))?;
+        let member = member_account.ok_or_else(|| missing("member_account"))?;
         let merchant = merchant.ok_or_else(|| missing("merchant"))?;
         let items = items.ok_or_else(|| missing("items"))?;
         let (on_error, mode) = match on_error {
@@ -71,28 +76,53 @@ fn purchase(
             _ => return Err(invalid("on_error", "be raise or report")),
         };
         let (lines, names) = lines(&items.0)?;
-        let authentication_id = authentication_id.map(uuid);
+        let authentication_id = authentication.as_ref().map(authentication_id).transpose()?;
+        let effective_at = effective_at.map(|at| at.0);
         let metadata = metadata.as_ref().map(|metadata| &metadata.0);
         ledger::enter_period(&ledger);
         let scene = store::scene(&session, ledger.id, member, merchant, device, names.iter().copied());
         let name = scene.member.as_ref().map_or(member, |found| &found.member);
         let target = Target { member: Some(name), merchant: Some(merchant) };
-        access::demand(&session, &ledger, Action::Purchase, target)?;
+        // Whoever may date a purchase may make one.
+        let action = if effective_at.is_some() { Action::DatePurchase } else { Action::Purchase };
+        access::demand(&session, &ledger, action, target)?;
         let fingerprint = Fingerprint::new(Operation::Purchase)
-            .text("member", Some(member))
+            .text("member_account", Some(member))
             .text("merchant", Some(merchant))
             .raw("items", Some(items.0.to_document().as_bytes()))
             .text("device", device)
-            .raw("authentication_id", authentication_id.as_ref().map(|id| &id.as_bytes()[..]))
+            .raw("authentication", authentication_id.as_ref().map(|id| &id.as_bytes()[..]))
             .text("reference", reference)
             .raw("metadata", metadata.map(|metadata| metadata.as_bytes()))
-            .text("on_error", Some(mode));
-        let order =
-            Order { merchant, lines: &lines, device, authentication_id, reference, metadata, on_error };
+            .text("on_error", Some(mode))
+            .integer("effective_at", effective_at);
+        let order = Order {
+            merchant,
+            lines: &lines,
+            device,
+            authentication_id,
+            reference,
+            metadata,
+            on_error,
+            effective_at,
+        };
         let work = || Ok(Snapshot::new(buy(&session, &ledger, member, scene, &order)?));
         let (snapshot, replayed) = once(&session, ledger.id, idempotency_key, &fingerprint, work)?;
         Ok(PurchaseRow { ledger: ledger.name, snapshot, replayed })
     })
+}
+
+/// The identification that a purchase refers to.
+fn authentication_id(given: &JsonItems) -> Result<Uuid> {
+    let must = "be an object such as {\"authentication_id\": \"…\"}";
+    let fields = given.0.fields().ok_or_else(|| invalid("authentication", must))?;
+    if let Some((key, _)) = fields.iter().find(|(key, _)| *key != "authentication_id") {
+        return Err(LedgerError::new(Code::UnknownField, format!("unknown key \"{key}\""))
+            .with("field", key)
+            .with("known_fields", "authentication_id"));
+    }
+    let id = fields.into_iter().find_map(|(_, field)| field.into_text("authentication_id").ok().flatten());
+    id.and_then(|id| id.parse().ok()).ok_or_else(|| invalid("authentication", must))
 }
 
 /// The lines of a purchase, and the items that they name.

@@ -52,6 +52,8 @@ pub struct Order<'a> {
     pub reference: Option<&'a str>,
     pub metadata: Option<&'a Document>,
     pub on_error: OnError,
+    /// `None`: now.
+    pub effective_at: Option<i64>,
 }
 
 /// What a purchase leaves: in the wallet, and of the allowance where limits count.
@@ -88,7 +90,7 @@ pub fn buy(session: &Session, ledger: &Ledger, asked: &str, scene: Scene, order:
         merchant: order.merchant.to_owned(),
         device: order.device.map(str::to_owned),
         device_sequence: None,
-        purchased_at: now,
+        purchased_at: time::finite(order.effective_at.unwrap_or(now), "effective_at")?,
         created_at: now,
         amount: line::total(&lines, member.scale)?,
         reference: order.reference.map(str::to_owned),
@@ -101,7 +103,7 @@ pub fn buy(session: &Session, ledger: &Ledger, asked: &str, scene: Scene, order:
         .and_then(|()| identify(session, ledger, order.authentication_id, &member.member, now))
         .and_then(|method| {
             purchase.method = method;
-            pay(session, ledger, &mut purchase, &merchant.account)
+            pay(session, ledger, &mut purchase, &merchant.account, order.effective_at)
         });
     let left = match paid {
         Ok(left) => Some(left),
@@ -183,9 +185,16 @@ fn identify(
 }
 
 /// Posts what a purchase costs and writes its transfers into it; returns what is left.
-fn pay(session: &Session, ledger: &Ledger, purchase: &mut Purchase, merchant: &str) -> Result<Left> {
+fn pay(
+    session: &Session,
+    ledger: &Ledger,
+    purchase: &mut Purchase,
+    merchant: &str,
+    effective_at: Option<i64>,
+) -> Result<Left> {
     let label = purchase.id.to_string();
-    let receipts = post(session, ledger, requests(purchase, merchant, None, &label), Limits::Enforce)?;
+    let requests = requests(purchase, merchant, effective_at, &label);
+    let receipts = post(session, ledger, requests, Limits::Enforce)?;
     settle(purchase, &receipts)
 }
 

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use crate::db::{TestDb, execute, verify_clean};
+use crate::db::{TestDb, verify_clean};
 use crate::lines::{Line, call, lines, try_call, value};
 
 /// The ledger `main` with `bank`, the canteen `canteen` (with the tills `till-1`, which is strict, and `till-2`) and
@@ -11,34 +11,25 @@ pub async fn school(test: &str) -> (TestDb, Client) {
     let db = TestDb::with_ledger(test).await;
     let client = db.app().await;
     call(&client, "create_account('bank', 'asset')").await;
-    merchant(&db, &client, "canteen").await;
-    device(&db, "canteen", "till-1", "").await;
-    device(&db, "canteen", "till-2", "").await;
-    for (item, price, category, scale) in [
+    call(&client, "create_merchant('canteen')").await;
+    device(&client, "canteen", "till-1", "").await;
+    device(&client, "canteen", "till-2", "").await;
+    for (item, price, category, decimals) in [
         ("nasi-goreng", "15000", "'food'", 0),
         ("es-teh", "5000", "'drink'", 0),
         ("rice", "12500.50", "'food'", 3),
         ("pen", "3000", "NULL", 0),
     ] {
-        item_of(&db, "canteen", item, price, category, scale).await;
+        item_of(&client, "canteen", item, price, category, decimals).await;
     }
-    member(&db, &client, "m1", 100_000).await;
-    member(&db, &client, "m2", 0).await;
+    member(&client, "m1", 100_000).await;
+    member(&client, "m2", 0).await;
     (db, client)
 }
 
 /// A pupil with a wallet that has so much.
-pub async fn member(db: &TestDb, client: &Client, member: &str, amount: u64) {
-    call(client, &format!("open_wallet('{member}')")).await;
-    insert(
-        db,
-        &format!(
-            "INSERT INTO wallet_data.members (ledger_id, account_id, created_at, member)
-             SELECT 1, account_id, now(), '{member}' FROM wallet_data.accounts
-             WHERE ledger_id = 1 AND address = 'wallets:{member}'"
-        ),
-    )
-    .await;
+pub async fn member(client: &Client, member: &str, amount: u64) {
+    call(client, &format!("create_member('{member}')")).await;
     top_up(client, member, amount).await;
 }
 
@@ -48,62 +39,23 @@ pub async fn top_up(client: &Client, member: &str, amount: u64) {
     }
 }
 
-/// A canteen with an account.
-pub async fn merchant(db: &TestDb, client: &Client, merchant: &str) {
-    let account = format!("create_account('merchants:{merchant}', 'liability', minimum_balance => 0)");
-    call(client, &account).await;
-    insert(
-        db,
-        &format!(
-            "INSERT INTO wallet_data.merchants (ledger_id, account_id, created_at, merchant)
-             SELECT 1, account_id, now(), '{merchant}' FROM wallet_data.accounts
-             WHERE ledger_id = 1 AND address = 'merchants:{merchant}'"
-        ),
-    )
-    .await;
-}
-
-/// A till; `policy` is `""`, or what is set: `"gap_policy_id = 2, overdraft_limit = 1000"`.
-pub async fn device(db: &TestDb, merchant: &str, device: &str, policy: &str) {
-    insert(
-        db,
-        &format!(
-            "INSERT INTO wallet_data.devices (ledger_id, created_at, device, merchant)
-             VALUES (1, now(), '{device}', '{merchant}')"
-        ),
-    )
-    .await;
-    if !policy.is_empty() {
-        set_device(db, device, policy).await;
-    }
-}
-
-pub async fn set_device(db: &TestDb, device: &str, policy: &str) {
-    insert(db, &format!("UPDATE wallet_data.devices SET {policy} WHERE device = '{device}'")).await;
+/// A till; `policy` is `""`, or what is set: `"gap_policy => 'take', overdraft_limit => 1000"`.
+pub async fn device(client: &Client, merchant: &str, device: &str, policy: &str) {
+    let more = if policy.is_empty() { String::new() } else { format!(", {policy}") };
+    call(client, &format!("create_device('{device}', '{merchant}'{more})")).await;
 }
 
 /// An item of a catalogue; `category` is SQL: `'food'` or `NULL`.
-pub async fn item_of(db: &TestDb, merchant: &str, item: &str, price: &str, category: &str, scale: u8) {
-    insert(
-        db,
-        &format!(
-            "INSERT INTO wallet_data.items (ledger_id, quantity_scale, updated_at, price, merchant, item, category,
-                 updated_by)
-             VALUES (1, {scale}, now(), {price}, '{merchant}', '{item}', {category}, 'test')
-             ON CONFLICT (ledger_id, merchant, item) DO UPDATE SET price = excluded.price, category = excluded.category"
-        ),
-    )
-    .await;
+pub async fn item_of(client: &Client, merchant: &str, item: &str, price: &str, category: &str, decimals: u8) {
+    let sql = format!(
+        "set_item('{merchant}', '{item}', {price}, category => {category}, quantity_decimals => {decimals})"
+    );
+    call(client, &sql).await;
 }
 
-/// Makes a row of `table` (`members`, …) inactive, or active again.
-pub async fn set_active(db: &TestDb, table: &str, condition: &str, active: bool) {
-    let state = if active { 1 } else { 2 };
-    insert(db, &format!("UPDATE wallet_data.{table} SET state_id = {state} WHERE {condition}")).await;
-}
-
-async fn insert(db: &TestDb, sql: &str) {
-    execute(&db.connect().await, sql).await;
+/// Makes a `member`, `merchant` or `device` inactive, or active again.
+pub async fn set_active(client: &Client, kind: &str, name: &str, active: bool) {
+    call(client, &format!("set_party_status('{kind}', '{name}', {active})")).await;
 }
 
 /// `purchase` in the canteen as a call to be made; `more` are further arguments: `", device => 'till-1'"`.

@@ -155,7 +155,7 @@ const CASES: &[(&str, Findings)] = &[
 /// A sale with a refund, one that was refused, one into an overdraft, and an entry that could not be read.
 async fn sales(test: &str) -> (TestDb, Client, Vec<(String, String)>) {
     let (db, client) = school(test).await;
-    set_device(&db, "till-1", "conflict_policy_id = 2, overdraft_limit = 50000").await;
+    device(&client, "canteen", "till-1", "conflict_policy => 'accept', overdraft_limit => 50000").await;
     let sold = buy(&client, "m1", LUNCH, ", device => 'till-2'").await["id"].to_owned();
     call(&client, &format!("refund_purchase('{sold}', amount => 31000)")).await;
     let refused = buy(&client, "m2", LUNCH, ", on_error => 'report'").await["id"].to_owned();

@@ -250,23 +250,23 @@ async fn open(seed: Seed, pupils: usize) -> (TestDb, Client, Model, Vec<Till>) {
     let mut model = Model { net: Vec::new(), canteens: [0; CANTEENS] };
     for pupil in 0..pupils {
         let amount = rng.random_range(0..=120_000);
-        member(&db, &client, &format!("p{pupil}"), amount as u64).await;
+        member(&client, &format!("p{pupil}"), amount as u64).await;
         model.net.push(amount);
     }
     let mut tills = Vec::new();
     for canteen in 0..CANTEENS {
-        merchant(&db, &client, &format!("c{canteen}")).await;
+        call(&client, &format!("create_merchant('c{canteen}')")).await;
         for (item, price, category) in MENU {
-            item_of(&db, &format!("c{canteen}"), item, &price.to_string(), category, 0).await;
+            item_of(&client, &format!("c{canteen}"), item, &price.to_string(), category, 0).await;
         }
         for lends in [false, true] {
             let name = format!("c{canteen}-{}", if lends { "lends" } else { "strict" });
-            let gap = rng.random_range(1..=2);
-            let policy = if lends { 2 } else { 1 };
+            let gap = if rng.random_bool(0.5) { "wait" } else { "take" };
+            let policy = if lends { "accept" } else { "reject" };
             let set = format!(
-                "gap_policy_id = {gap}, conflict_policy_id = {policy}, overdraft_limit = {OVERDRAFT_LIMIT}"
+                "gap_policy => '{gap}', conflict_policy => '{policy}', overdraft_limit => {OVERDRAFT_LIMIT}"
             );
-            device(&db, &format!("c{canteen}"), &name, &set).await;
+            device(&client, &format!("c{canteen}"), &name, &set).await;
             tills.push(Till {
                 device: name,
                 canteen,

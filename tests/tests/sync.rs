@@ -136,7 +136,7 @@ async fn behind_a_gap_everything_waits() {
 #[tokio::test]
 async fn or_is_taken_and_the_missing_ones_when_they_come() {
     let (db, client) = school("gap_take").await;
-    set_device(&db, "till-1", "gap_policy_id = 2").await;
+    device(&client, "canteen", "till-1", "gap_policy => 'take'").await;
     let at = ago(&client, "5 min").await;
     let answers = sync(&client, "till-1", &[tea(2, "m1", &at), tea(5, "m1", &at)]).await;
     assert_eq!(
@@ -153,7 +153,7 @@ async fn or_is_taken_and_the_missing_ones_when_they_come() {
     assert_eq!(gaps[0].pick(["from_sequence", "to_sequence"]), ["1", "1"]);
     assert_eq!(gaps[1].pick(["from_sequence", "to_sequence"]), ["3", "4"]);
     // Late, and under the other policy now; a number twice in one batch.
-    set_device(&db, "till-1", "gap_policy_id = 1").await;
+    device(&client, "canteen", "till-1", "gap_policy => 'wait'").await;
     let late =
         [tea(4, "m1", &at), tea(1, "m1", &at), tea(3, "m1", &at), tea(3, "m1", &at), tea(5, "m1", &at)];
     let answers = sync(&client, "till-1", &late).await;
@@ -217,11 +217,11 @@ async fn what_is_wrong_with_the_whole_call_takes_nothing() {
         assert_error(try_calls(&client, call).await, token, sqlstate);
     }
     assert_eq!(before, contents(&db.connect().await).await);
-    for (table, condition) in [("devices", "device = 'till-1'"), ("merchants", "merchant = 'canteen'")] {
-        set_active(&db, table, condition, false).await;
+    for (kind, name) in [("device", "till-1"), ("merchant", "canteen")] {
+        set_active(&client, kind, name, false).await;
         let result = try_calls(&client, &sync_call("till-1", &[tea(1, "m1", &at)])).await;
         assert_error(result, "party_inactive", "PT422");
-        set_active(&db, table, condition, true).await;
+        set_active(&client, kind, name, true).await;
     }
     assert_eq!(last_sequence(&db, "till-1").await, "0");
     assert_eq!(told(&sync(&client, "till-1", &[tea(1, "m1", &at)]).await), [["1", "accepted", "NULL", "f"]]);

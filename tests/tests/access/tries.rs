@@ -21,7 +21,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("revoke_cashier", "revoke_role"), ("revoke_super_administrator", "revoke_role"),
     ("set_spending_limit", "set_spending_limit"), ("set_default_limit", "set_spending_limit"),
     ("check_spending_limit", "check_spending_limit"), ("view_member", "member_overview"),
-    ("purchase", "purchase"), ("refund_purchase", "refund_purchase"), ("sync_purchases", "sync_purchases"),
+    ("purchase", "purchase"), ("date_purchase", "purchase"), ("refund_purchase", "refund_purchase"), ("sync_purchases", "sync_purchases"),
     ("set_pin", "set_pin"), ("verify_pin", "verify_pin"), ("enrol_fingerprint", "enrol_fingerprint"),
     ("create_qr_code", "create_qr_code"), ("record_authentication", "record_authentication"),
 ];
@@ -164,6 +164,7 @@ async fn of_both(
     let buy = format!(r#"purchase('{member}', '{merchant}', '[{{"item": "{item}", "quantity": 1}}]')"#);
     let mut tries = vec![
         of("purchase", buy.clone()),
+        of("date_purchase", buy.replace("')", "', effective_at => now() - interval '1 minute')")),
         of("check_spending_limit", format!("check_spending_limit('wallets:{member}', 1, '{merchant}')")),
         of("verify_pin", format!("verify_pin('{member}', '482913', '{till}')")),
         of("record_authentication", format!("record_authentication('pin', '{member}', '482913', '{till}')")),

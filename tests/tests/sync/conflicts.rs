@@ -33,7 +33,7 @@ async fn a_strict_till_rejects_and_later_entries_see_it() {
 #[tokio::test]
 async fn a_lenient_till_lends_up_to_its_bound() {
     let (db, client) = school("lenient").await;
-    set_device(&db, "till-1", "conflict_policy_id = 2, overdraft_limit = 8000").await;
+    device(&client, "canteen", "till-1", "conflict_policy => 'accept', overdraft_limit => 8000").await;
     let at = ago(&client, "5 min").await;
     top_up(&client, "m2", 7_000).await;
     let batch: Vec<Value> = (1..=4).map(|n| tea(n, "m2", &at)).collect();
@@ -89,7 +89,7 @@ async fn a_lenient_till_lends_up_to_its_bound() {
 #[tokio::test]
 async fn a_refund_pays_the_debt_of_its_purchase_first() {
     let (db, client) = school("overdraft_refund").await;
-    set_device(&db, "till-1", "conflict_policy_id = 2, overdraft_limit = 100000").await;
+    device(&client, "canteen", "till-1", "conflict_policy => 'accept', overdraft_limit => 100000").await;
     let at = ago(&client, "5 min").await;
     let mut entry = tea(1, "m2", &at);
     entry["items"] =
@@ -113,10 +113,10 @@ async fn a_refund_pays_the_debt_of_its_purchase_first() {
 async fn the_bound_is_the_members_whatever_tills_there_are() {
     let (db, client) = school("bound").await;
     for till in ["till-1", "till-2"] {
-        set_device(&db, till, "conflict_policy_id = 2, overdraft_limit = 24999").await;
+        device(&client, "canteen", till, "conflict_policy => 'accept', overdraft_limit => 24999").await;
     }
-    merchant(&db, &client, "shop").await;
-    device(&db, "shop", "till-3", "conflict_policy_id = 2, overdraft_limit = 24999").await;
+    call(&client, "create_merchant('shop')").await;
+    device(&client, "shop", "till-3", "conflict_policy => 'accept', overdraft_limit => 24999").await;
     let at = ago(&client, "5 min").await;
     let batch: Vec<Value> = (1..=4).map(|n| tea(n, "m2", &at)).collect();
     let sessions = join_all((0..3).map(|_| db.app())).await;
@@ -170,10 +170,10 @@ async fn somebodys_trigger_refuses_one_and_the_others_go_on() {
 #[tokio::test]
 async fn frozen_wallets_and_inactive_members_are_rejected_by_every_till() {
     let (db, client) = school("frozen").await;
-    set_device(&db, "till-2", "conflict_policy_id = 2, overdraft_limit = 100000").await;
+    device(&client, "canteen", "till-2", "conflict_policy => 'accept', overdraft_limit => 100000").await;
     let at = ago(&client, "5 min").await;
     call(&client, "freeze_account('wallets:m1')").await;
-    set_active(&db, "members", "member = 'm2'", false).await;
+    set_active(&client, "member", "m2", false).await;
     for till in ["till-1", "till-2"] {
         let answers = sync(&client, till, &[tea(1, "m1", &at), tea(2, "m2", &at)]).await;
         assert_eq!(

@@ -182,7 +182,7 @@ async fn the_tills_price_counts_and_a_difference_is_told() {
     assert_eq!(differs.len(), 1);
     assert_eq!(
         differs[0].json("payload")["items"],
-        json!([{"item": "es-teh", "till_price": "4500.00", "catalogue_price": "5000"},
+        json!([{"item": "es-teh", "till_price": "4500.00", "catalogue_price": "5000.00"},
             {"item": "kerupuk", "till_price": "1000.00", "catalogue_price": null}])
     );
     let metadata =

@@ -17,7 +17,11 @@ async fn canteen(test: &str) -> (TestDb, Client) {
 /// Identifies `m1` at the till; what a purchase says about it.
 async fn identified(client: &Client, pin: &str) -> String {
     let row = call(client, &format!("verify_pin('m1', '{pin}', 'till-1')")).await;
-    format!(", authentication_id => '{}'", &row["authentication_id"])
+    referring_to(&row["authentication_id"])
+}
+
+fn referring_to(id: &str) -> String {
+    format!(r#", authentication => '{{"authentication_id": "{id}"}}'"#)
 }
 
 #[track_caller]
@@ -47,8 +51,8 @@ async fn what_is_no_authentication_of_the_buyer_buys_nothing() {
     let (db, client) = canteen("invalid").await;
     assert_invalid(try_buy(&client, "m1", LUNCH, &identified(&client, "5511").await).await, "failed");
     assert_invalid(try_buy(&client, "m2", LUNCH, &identified(&client, PIN).await).await, "unknown");
-    let nobodys = ", authentication_id => '0190a000-0000-7000-8000-000000000001'";
-    assert_invalid(try_buy(&client, "m1", LUNCH, nobodys).await, "unknown");
+    let nobodys = referring_to("0190a000-0000-7000-8000-000000000001");
+    assert_invalid(try_buy(&client, "m1", LUNCH, &nobodys).await, "unknown");
     // What is refused with an error has used nothing up.
     let more = identified(&client, PIN).await;
     let dear = r#"[{"item": "nasi-goreng", "quantity": 100}]"#;

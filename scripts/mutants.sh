@@ -164,6 +164,10 @@ no_code_lock() {
     replace src/identification/store.rs 'WHERE ledger_id = $1 AND token_digest = $2 FOR UPDATE' \
         'WHERE ledger_id = $1 AND token_digest = $2'
 }
+# shellcheck disable=SC2016
+no_authentication_lock() {
+    replace src/identification/store.rs 'authentication_id = $2 FOR NO KEY UPDATE' 'authentication_id = $2'
+}
 no_limit_trigger_lock() {
     replace src/trigger/limiting/mod.rs 'posting::lock(session, &ledger, &wanted)?' \
         'posting::open_book(session, &ledger, &wanted, posting::Access::Look)?'
@@ -193,6 +197,7 @@ no_escrow_state_check         escrow disputes::a_dispute_freezes_everything
 no_escrow_lock_together       triggers_escrow sessions::sessions_with_the_same_people_never_wait_in_a_circle
 no_pin_lock                   identification fifty_at_once_make_five_guesses
 no_code_lock                  identification a_code_shown_fifty_times_at_once_identifies_once
+no_authentication_lock        identification purchases::twenty_purchases_at_once_share_one_authentication_and_one_has_it
 no_limit_trigger_lock         triggers_limit refusals::sixteen_tills_share_one_allowance
 no_escrow_pays_once           escrow_guards the_tables_refuse_it_whoever_asks
 no_escrow_record_guard        escrow_guards the_tables_refuse_it_whoever_asks

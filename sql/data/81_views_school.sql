@@ -5,6 +5,7 @@
 -- What was given back of a purchase is taken off the period in which it was bought, as the limits do it.
 CREATE OR REPLACE VIEW wallet_ledger.member_spending WITH (security_invoker = true) AS
 SELECT l.name AS ledger, m.member::text AS member, m.full_name, v.account, v.currency, v.posted, v.held, v.available,
+       round(greatest(coalesce(o.posted, 0), 0), a.scale) AS owed,
        round(p.today, a.scale) AS spent_today, round(p.this_week, a.scale) AS spent_this_week,
        round(p.this_month, a.scale) AS spent_this_month, p.refused AS refused_today,
        last.purchased_at AS last_purchase_at, last.amount AS last_amount, last.merchant::text AS last_merchant
@@ -12,6 +13,7 @@ FROM wallet_data.members m
 JOIN wallet_data.ledgers l ON l.ledger_id = m.ledger_id
 JOIN wallet_data.accounts a ON a.ledger_id = m.ledger_id AND a.account_id = m.account_id
 JOIN wallet_ledger.accounts v ON v.ledger = l.name AND v.account = a.address
+LEFT JOIN wallet_data.accounts o ON o.ledger_id = m.ledger_id AND o.address = 'overdrafts:' || m.member AND o.stripe = 0
 CROSS JOIN LATERAL (
     SELECT date_trunc('day', t.local) AT TIME ZONE l.timezone AS day,
            date_trunc('week', t.local) AT TIME ZONE l.timezone AS week,
@@ -29,7 +31,7 @@ LEFT JOIN LATERAL (
     WHERE s.ledger_id = m.ledger_id AND s.member = m.member AND s.state_id = 1
     ORDER BY s.purchased_at DESC, s.purchase_id DESC LIMIT 1) last ON true;
 COMMENT ON VIEW wallet_ledger.member_spending IS
-    'Each member''s balance, what was bought today, this week and this month less what was given back of it, the last purchase, and how many were refused today.';
+    'Each member''s balance and debt of overdrafts, what was bought today, this week and this month less what was given back of it, the last purchase, and how many were refused today.';
 
 CREATE OR REPLACE VIEW wallet_ledger.guardian_overview WITH (security_invoker = true) AS
 SELECT k.guardian::text AS guardian, s.*, k.may_top_up, k.may_set_limits
@@ -38,7 +40,7 @@ JOIN wallet_data.ledgers l ON l.ledger_id = k.ledger_id
 JOIN wallet_ledger.member_spending s ON s.ledger = l.name AND s.member = k.member::text
 WHERE k.may_view;
 COMMENT ON VIEW wallet_ledger.guardian_overview IS
-    'For each guardian the members that they may view: balance, spending, last purchase, refusals of today.';
+    'For each guardian the members that they may view: balance, debt, spending, last purchase, refusals of today.';
 
 CREATE OR REPLACE VIEW wallet_ledger.spending_by_category WITH (security_invoker = true) AS
 SELECT l.name AS ledger, p.member::text AS member, (p.purchased_at AT TIME ZONE l.timezone)::date AS day, i.category,
@@ -121,10 +123,12 @@ SELECT l.name AS ledger, w.currency, w.member_count, w.wallet_total, w.owing_cou
 FROM wallet_data.ledgers l
 JOIN (
     SELECT m.ledger_id, a.currency, a.scale, count(*) FILTER (WHERE m.state_id = 1) AS member_count,
-           sum(a.posted) AS wallet_total, count(*) FILTER (WHERE a.posted < 0) AS owing_count,
-           -sum(least(a.posted, 0)) AS owed_total
+           sum(a.posted) AS wallet_total, count(*) FILTER (WHERE o.posted > 0) AS owing_count,
+           coalesce(sum(o.posted) FILTER (WHERE o.posted > 0), 0) AS owed_total
     FROM wallet_data.members m
     JOIN wallet_data.accounts a ON a.ledger_id = m.ledger_id AND a.account_id = m.account_id
+    LEFT JOIN wallet_data.accounts o
+         ON o.ledger_id = m.ledger_id AND o.address = 'overdrafts:' || m.member AND o.stripe = 0
     GROUP BY m.ledger_id, a.currency, a.scale) w ON w.ledger_id = l.ledger_id
 CROSS JOIN LATERAL (
     SELECT date_trunc('day', now() AT TIME ZONE l.timezone) AT TIME ZONE l.timezone AS day) b
@@ -144,7 +148,7 @@ LEFT JOIN LATERAL (
     JOIN wallet_data.accounts a ON a.ledger_id = s.ledger_id AND a.account_id = s.account_id
     WHERE g.ledger_id = l.ledger_id AND g.refunded_at >= b.day AND a.currency = w.currency) r ON true;
 COMMENT ON VIEW wallet_ledger.organisation_overview IS
-    'Each organisation, by currency: active members, what all wallets hold, who owes how much, and today''s purchases, refunds, refusals and overdrafts.';
+    'Each organisation, by currency: active members, what all wallets hold, how many members owe how much from overdrafts, and today''s purchases, refunds, refusals and overdrafts.';
 
 CREATE OR REPLACE VIEW wallet_ledger.devices_not_synced WITH (security_invoker = true) AS
 SELECT l.name AS ledger, d.device::text AS device, d.merchant::text AS merchant, d.last_synced_at,

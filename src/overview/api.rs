@@ -13,7 +13,7 @@ use pgrx::prelude::*;
 /// * `member`: who.
 /// * `ledger`: the session's ledger by default.
 ///
-/// Returns JSON: member, account, currency; `balance` (posted, held, available); `spent` (today, this_week,
+/// Returns JSON: member, account, currency; `balance` (posted, held, available, owed); `spent` (today, this_week,
 /// this_month, less what was given back); `last_purchase`; `limits` that count now, the organisation's marked with
 /// `is_default`; `spending` of 30 days by day and category; the last 50 `refusals` of 30 days with error and reason.
 /// Amounts are strings, days are the ledger's. Errors: missing_argument, member_not_found.

@@ -9,7 +9,7 @@ static MEMBER: Statement = Statement::new(
     "SELECT jsonb_build_object(
          'ledger', s.ledger, 'member', s.member, 'full_name', s.full_name, 'account', s.account, 'currency', s.currency,
          'balance', jsonb_build_object(
-             'posted', s.posted::text, 'held', s.held::text, 'available', s.available::text),
+             'posted', s.posted::text, 'held', s.held::text, 'available', s.available::text, 'owed', s.owed::text),
          'spent', jsonb_build_object(
              'today', s.spent_today::text, 'this_week', s.spent_this_week::text,
              'this_month', s.spent_this_month::text),

@@ -4,6 +4,8 @@
 
 #[path = "identification/pupils.rs"]
 mod pupils;
+#[path = "identification/purchases.rs"]
+mod purchases;
 #[path = "identification/secrets.rs"]
 mod secrets;
 

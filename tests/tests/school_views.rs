@@ -301,6 +301,12 @@ async fn by_merchant(dba: &Client, purchases: &[Purchase]) {
 }
 
 async fn organisation(dba: &Client, purchases: &[Purchase], day: DateTime<Utc>) {
+    // What a member owes is the balance of an account of its own.
+    call(dba, "create_account('overdrafts:ben', 'asset')").await;
+    call(dba, "post_transfer('overdrafts:ben', 'wallets:ben', 2500)").await;
+    let owed =
+        "SELECT string_agg(member || ' ' || owed, ', ' ORDER BY member) FROM wallet_ledger.member_spending";
+    assert_eq!(value(dba, owed).await, "ana 0.00, ben 2500.00");
     let row = one(dba, "SELECT * FROM wallet_ledger.organisation_overview").await;
     let today = || purchases.iter().filter(|p| p.at >= day);
     let sold = today().filter(|p| !p.is_refused);
@@ -313,14 +319,17 @@ async fn organisation(dba: &Client, purchases: &[Purchase], day: DateTime<Utc>) 
     assert_eq!(money(&row["refunded_today"]), Decimal::from(back.sum::<i64>()));
     assert_eq!(
         row.pick(["ledger", "currency", "member_count", "wallet_total", "owing_count", "owed_total"]),
-        ["main", "IDR", "2", "100000.00", "0", "0.00"]
+        ["main", "IDR", "2", "102500.00", "1", "2500.00"]
     );
 }
 
 async fn overview(dba: &Client, purchases: &[Purchase], today: NaiveDate) {
     let overview: Value =
         serde_json::from_str(&value(dba, "SELECT wallet_ledger.member_overview('ana')").await).unwrap();
-    assert_eq!(overview["balance"], json!({"posted": "70000.00", "held": "0.00", "available": "70000.00"}));
+    assert_eq!(
+        overview["balance"],
+        json!({"posted": "70000.00", "held": "0.00", "available": "70000.00", "owed": "0.00"})
+    );
     let from = midnight(today - Duration::days(29));
     let month = || purchases.iter().filter(move |p| p.member == "ana" && p.at >= from);
     let days = overview["spending"].as_array().expect("an array");

@@ -280,8 +280,8 @@ if part 11; then
     PGOPTIONS='-c client_min_messages=warning' script -d "$DB" -v merchants=$merchants -f "$HERE/sql/school.sql"
     bench "$DB" purchase 2 -T 1 -D merchants=$merchants >/dev/null
     arm bought "$DB" purchase $CLIENTS -D merchants=$merchants
-    arm paid "$DB" payment $CLIENTS -D merchants=$merchants -D payer=wallets:plain
-    arm limited "$DB" payment $CLIENTS -D merchants=$merchants -D payer=wallets:pupil
+    arm paid "$DB" payment $CLIENTS -D merchants=$merchants -D payee=merchants:canteen -D payer=wallets:plain
+    arm limited "$DB" payment $CLIENTS -D merchants=$merchants -D payee=merchants:canteen -D payer=wallets:pupil
     measure bought paid limited
     pair "11 purchase of 2 items, three limits, $CLIENTS clients" bought paid '>= 0.6' 1 /s 'post_transfer, no limits'
     pair '  post_transfer, three limits' limited paid '' 1 /s 'post_transfer, no limits'

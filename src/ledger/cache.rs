@@ -22,6 +22,7 @@ struct Cache {
     kind_names: HashMap<(i32, i16), String>,
     position_offset: Option<i64>,
     striped: HashMap<(i32, String), Striped>,
+    timezones: HashMap<i32, String>,
 }
 
 thread_local! {
@@ -84,6 +85,15 @@ pub fn striped(ledger_id: i32, address: &str) -> Option<Striped> {
 
 pub fn keep_striped(ledger_id: i32, address: &str, striped: Striped) {
     with(|cache| cache.striped.insert((ledger_id, address.to_owned()), striped));
+}
+
+/// The name of a ledger's time zone.
+pub fn timezone(ledger_id: i32) -> Option<String> {
+    with(|cache| cache.timezones.get(&ledger_id).cloned())
+}
+
+pub fn keep_timezone(ledger_id: i32, name: &str) {
+    with(|cache| cache.timezones.insert(ledger_id, name.to_owned()));
 }
 
 pub fn position_offset() -> Option<i64> {

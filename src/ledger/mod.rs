@@ -13,6 +13,7 @@ pub mod store;
 
 use crate::error::{Code, LedgerError, Result, invalid};
 use crate::spi::Session;
+use crate::spi::calendar::Zone;
 use crate::spi::jsonb::Document;
 use crate::time;
 use pgrx::pg_sys;
@@ -89,6 +90,25 @@ pub fn kind_name(session: &Session, ledger: &Ledger, id: i16) -> String {
         }
         None => id.to_string(),
     }
+}
+
+/// The time zone that decides which day a moment belongs to.
+pub fn zone(session: &Session, ledger: &Ledger) -> Result<Zone> {
+    let name = match cache::timezone(ledger.id) {
+        Some(name) => name,
+        None => {
+            let definition = store::definition(session, ledger.id).ok_or_else(|| {
+                LedgerError::new(Code::LedgerNotFound, format!("there is no ledger {}", ledger.name))
+                    .with("ledger", &ledger.name)
+            })?;
+            cache::keep_timezone(ledger.id, &definition.timezone);
+            definition.timezone
+        }
+    };
+    Zone::find(&name).ok_or_else(|| {
+        LedgerError::new(Code::BooksInconsistent, format!("PostgreSQL does not know the time zone {name}"))
+            .with("timezone", name)
+    })
 }
 
 /// The scale of a currency.

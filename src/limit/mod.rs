@@ -1,13 +1,19 @@
 //! Spending limits: gross, inside the posting, under the same lock as the money.
 //!
-//! What an account has spent stands beside its balance, in the row that a posting locks anyway: two tills cannot
-//! spend the same allowance, and counting writes nothing more. `posting` opens a [`Gauge`] when a limited account
-//! pays, asks it about every transfer, and stores its counters with the balances. Statements: none for accounts
-//! without limits; one where a limited account pays, and one more where its counter has to be made anew (after
-//! a change of its limits, or of what they count, and for a payment dated into another day).
+//! What an account has spent, and the limits that count for it, stand beside its balance, in the row that a posting
+//! locks anyway: two tills cannot spend the same allowance, and counting writes nothing more. `posting` opens a
+//! [`Gauge`] when a limited account pays, asks it about every transfer, and stores its counters with the balances.
 //!
-//! Changes of one account's limits wait for each other, and for its postings, on the account's row; those of the
-//! organisation's on the ledger's row, as its settings do.
+//! | what is read | statements |
+//! |---|---|
+//! | an account without limits, or one that only receives | 0 |
+//! | a limited account that pays | 0 |
+//! | the same with open holds, dated into another day, or for the first time after a change of what limits it | 1 |
+//! | and where its counter has to be made anew from the transfers | 1 |
+//!
+//! Changes of one account's limits wait for each other, and for its payments, on the account's row; those of the
+//! organisation's on the ledger's row, as its settings do. Each makes the accounts that it concerns read their
+//! limits anew. Lock order: ledger, then accounts.
 
 pub mod api;
 pub mod rules;
@@ -19,13 +25,14 @@ use crate::ledger::{self, Ledger};
 use crate::money::Number;
 use crate::setting::rules::Setting;
 use crate::spi::Session;
+use crate::spi::calendar::{Day, Zone};
 use crate::{account, address, event, money, setting, time};
 use pgrx::pg_sys;
 use rules::change::{EVERYONE, Request};
 use rules::gauge::{Gauge, Meter};
 use rules::spending::Spending;
 use rules::verdict::{Refusal, Verdict};
-use rules::{Period, Spend, counting, list};
+use rules::{Moment, Period, Spend, counting, list};
 use serde_json::json;
 use store::Payer;
 use store::change::{Change, Terms};
@@ -41,6 +48,7 @@ pub struct Limited<'a> {
     pub currency: &'a str,
     pub scale: u32,
     pub spending: &'a str,
+    pub has_holds: bool,
 }
 
 impl<'a> Limited<'a> {
@@ -54,6 +62,7 @@ impl<'a> Limited<'a> {
             currency: &account.currency,
             scale: account.scale,
             spending: account.spending.as_deref()?,
+            has_holds: !account.held.is_zero(),
         })
     }
 }
@@ -65,64 +74,137 @@ fn outgoing(normal: Side) -> Side {
     }
 }
 
+/// What may be taken from the accounts' own rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// What is stored beside the counters, where that is enough.
+    Rows,
+    /// The limits themselves.
+    Limits,
+}
+
 /// Everything that the limits of some accounts look at, at some moments; the first of these is now.
 pub fn open(
     session: &Session,
     ledger: &Ledger,
     limited: &[Limited],
     moments: &[i64],
+    from: From,
     look: bool,
 ) -> Result<Gauge> {
     if limited.is_empty() {
         return Ok(Gauge::default());
     }
-    let ids: Vec<i64> = limited.iter().map(|account| account.account_id).collect();
-    let found = store::read(session, ledger.id, &ids, moments, look)?;
-    let kinds = kinds(session, ledger, found.kinds.as_deref())?;
-    let mut gauge = Gauge::new(found.moments.clone(), kinds.clone());
+    let zone = ledger::zone(session, ledger)?;
+    let moments = moments.iter().map(|at| moment(zone, *at)).collect::<Result<Vec<Moment>>>()?;
+    let now = moments[0].at;
+    let mut stored = Vec::with_capacity(limited.len());
     for account in limited {
-        let scaled = |mut spend: Spend| {
-            spend.amount.rescale(account.scale);
-            spend
+        stored.push(Spending::parse(account.spending)?);
+    }
+    let serves = |(account, stored): (&Limited, &Option<Spending>)| {
+        !account.has_holds && stored.as_ref().is_some_and(|stored| stored.serves(now))
+    };
+    let is_enough = from == From::Rows && moments.len() == 1 && limited.iter().zip(&stored).all(serves);
+    let found = if is_enough {
+        None
+    } else {
+        let ids: Vec<i64> = limited.iter().map(|account| account.account_id).collect();
+        let times: Vec<i64> = moments.iter().map(|moment| moment.at).collect();
+        Some(store::read(session, ledger.id, &ids, &times, look)?)
+    };
+    let kinds = match (&found, &stored[0]) {
+        (None, Some(stored)) => stored.kinds.clone(),
+        (found, _) => kinds(session, ledger, found.as_ref().and_then(|found| found.kinds.as_deref()))?,
+    };
+    let mut gauge = Gauge::new(moments.clone(), kinds.clone());
+    for (account, stored) in limited.iter().zip(&stored) {
+        let mut meter = match (&found, stored) {
+            (None, Some(stored)) => {
+                let mut meter = Meter::new(account.address, account.currency, account.scale, Vec::new());
+                meter.take_limits(stored, now);
+                meter
+            }
+            (None, None) => continue,
+            (Some(found), _) => read_meter(account, found, &moments, &kinds),
         };
-        let holds = found
-            .holds
-            .iter()
-            .filter(|held| held.account_id == account.account_id && kinds.contains(&held.kind_id));
-        let holds = holds.map(|held| scaled(held.spend.clone())).collect();
-        let mut meter = Meter::new(account.address, account.currency, account.scale, holds);
-        for (place, moment) in found.moments.iter().enumerate() {
-            let own = found
-                .limits
-                .iter()
-                .filter(|(at, id, _)| *at == place && id.is_none_or(|id| id == account.account_id));
-            let own = own.map(|(.., limit)| limit.clone()).collect();
-            meter.set_limits(moment.at, counting(own, account.currency));
-        }
-        let stored = Spending::parse(account.spending)?;
-        for (place, moment) in found.moments.iter().enumerate() {
-            let missing = meter.take_stored(stored.as_ref(), &kinds, moment);
-            if missing.is_empty() {
-                continue;
-            }
-            let mut periods: Vec<Period> = missing.iter().map(|period| moment.periods[*period]).collect();
-            // Beside the periods of now: whether anything is dated after today, and so waits for its day.
-            let is_now = place == 0;
-            periods.extend(is_now.then_some(Period { start: moment.periods[0].end, end: time::INFINITY }));
-            let (id, side) = (account.account_id, account.side);
-            let spent = store::spent(session, ledger.id, id, side, &periods, &kinds, look);
-            for (place, period) in missing.iter().copied().enumerate() {
-                let of_period = spent.iter().filter(|(number, _)| *number == place);
-                let counted: Vec<Spend> = of_period.map(|(_, spend)| scaled(spend.clone())).collect();
-                meter.take_counted(period, periods[place], &counted);
-            }
-            if is_now {
-                meter.set_dated(spent.iter().any(|(number, _)| *number == missing.len()));
-            }
-        }
+        count(session, ledger, &mut meter, account, stored.as_ref(), &kinds, &moments, look);
         gauge.insert(account.row, meter);
     }
     Ok(gauge)
+}
+
+/// An account's limits and holds as they were just read.
+fn read_meter(account: &Limited, found: &store::Found, moments: &[Moment], kinds: &[i16]) -> Meter {
+    let holds = found
+        .holds
+        .iter()
+        .filter(|held| held.account_id == account.account_id && kinds.contains(&held.kind_id));
+    let holds = holds.map(|held| scaled(held.spend.clone(), account.scale)).collect();
+    let mut meter = Meter::new(account.address, account.currency, account.scale, holds);
+    for (place, moment) in moments.iter().enumerate() {
+        let own = found
+            .limits
+            .iter()
+            .filter(|(at, id, _)| *at == place && id.is_none_or(|id| id == account.account_id));
+        let own = own.map(|(.., limit)| limit.clone()).collect();
+        meter.set_limits(moment.at, counting(own, account.currency));
+    }
+    meter.set_until(found.until.unwrap_or(time::INFINITY));
+    meter
+}
+
+fn scaled(mut spend: Spend, scale: u32) -> Spend {
+    spend.amount.rescale(scale);
+    spend
+}
+
+/// Gives a meter what was spent: from the stored counter, and where that does not know, from the transfers.
+#[allow(clippy::too_many_arguments)]
+fn count(
+    session: &Session,
+    ledger: &Ledger,
+    meter: &mut Meter,
+    account: &Limited,
+    stored: Option<&Spending>,
+    kinds: &[i16],
+    moments: &[Moment],
+    look: bool,
+) {
+    for (place, moment) in moments.iter().enumerate() {
+        let missing = meter.take_stored(stored, kinds, moment);
+        if missing.is_empty() {
+            continue;
+        }
+        let mut periods: Vec<Period> = missing.iter().map(|period| moment.periods[*period]).collect();
+        // Beside the periods of now: whether anything is dated after today, and so waits for its day.
+        let is_now = place == 0;
+        periods.extend(is_now.then_some(Period { start: moment.periods[0].end, end: time::INFINITY }));
+        let spent = store::spent(session, ledger.id, account.account_id, account.side, &periods, kinds, look);
+        for (place, period) in missing.iter().copied().enumerate() {
+            let of_period = spent.iter().filter(|(number, _)| *number == place);
+            let counted: Vec<Spend> =
+                of_period.map(|(_, spend)| scaled(spend.clone(), account.scale)).collect();
+            meter.take_counted(period, periods[place], &counted);
+        }
+        if is_now {
+            meter.set_dated(spent.iter().any(|(number, _)| *number == missing.len()));
+        }
+    }
+}
+
+/// A moment as the ledger's clock and calendar show it.
+fn moment(zone: Zone, at: i64) -> Result<Moment> {
+    let beyond = || invalid("at", "lie within the calendar").with("at", time::to_text(at));
+    let local = zone.local(at).ok_or_else(beyond)?;
+    let day = local.day;
+    let week = day.plus(-day.weekday());
+    let period =
+        |first: Day, next: Day| Some(Period { start: zone.midnight(first)?, end: zone.midnight(next)? });
+    let periods =
+        [(day, day.plus(1)), (week, week.plus(7)), local.month].map(|(first, next)| period(first, next));
+    let [Some(day_of), Some(week_of), Some(month_of)] = periods else { return Err(beyond()) };
+    Ok(Moment { at, weekday: day.weekday(), clock: local.clock, periods: [day_of, week_of, month_of] })
 }
 
 /// The kinds that limits count.
@@ -136,13 +218,15 @@ fn kinds(session: &Session, ledger: &Ledger, set: Option<&str>) -> Result<Vec<i1
 }
 
 /// The documented error of a spending that was refused.
-pub fn refused(session: &Session, ledger: &Ledger, refusal: &Refusal, look: bool) -> LedgerError {
-    refusal.to_error(opens_at(session, ledger, &refusal.verdict, refusal.at, look))
+pub fn refused(session: &Session, ledger: &Ledger, refusal: &Refusal) -> LedgerError {
+    refusal.to_error(opens_at(session, ledger, &refusal.verdict, refusal.at))
 }
 
-fn opens_at(session: &Session, ledger: &Ledger, verdict: &Verdict, at: i64, look: bool) -> Option<i64> {
+/// When the window opens that refuses.
+fn opens_at(session: &Session, ledger: &Ledger, verdict: &Verdict, at: i64) -> Option<i64> {
     let (days, clock) = verdict.opening?;
-    store::opens_at(session, ledger.id, at, days, clock, look)
+    let zone = ledger::zone(session, ledger).ok()?;
+    zone.moment(zone.local(at)?.day.plus(days), clock)
 }
 
 /// Whether a locked account may spend this at a moment; nothing is counted. For whoever holds the account's lock
@@ -159,8 +243,8 @@ pub fn check_locked(
     if at != moments[0] {
         moments.push(at);
     }
-    let gauge = open(session, ledger, &[limited], &moments, false)?;
-    gauge.check(0, spend, at).map_err(|refusal| refused(session, ledger, &refusal, false))
+    let gauge = open(session, ledger, &[limited], &moments, From::Rows, false)?;
+    gauge.check(0, spend, at).map_err(|refusal| refused(session, ledger, &refusal))
 }
 
 /// What `check_spending_limit` answers.
@@ -195,10 +279,12 @@ pub fn check(
         currency: &payer.currency,
         scale: payer.scale,
         spending,
+        has_holds: payer.has_holds,
     });
-    let gauge = open(session, ledger, limited.as_slice(), &moments, true)?;
+    // The limits themselves: what stands in the row is thereby checked against them by whoever compares.
+    let gauge = open(session, ledger, limited.as_slice(), &moments, From::Limits, true)?;
     let verdict = gauge.judge(0, &spend, at);
-    let resets_at = opens_at(session, ledger, &verdict, at, true)
+    let resets_at = opens_at(session, ledger, &verdict, at)
         .or_else(|| verdict.bound.as_ref().and_then(|bound| bound.resets_at));
     Ok(Answer { account: payer.address, currency: payer.currency, verdict, resets_at })
 }
@@ -211,10 +297,16 @@ fn find(session: &Session, ledger: &Ledger, address: &str, look: bool) -> Result
     })
 }
 
-/// Makes limits look at an account from its next spending on. The caller has made the account just now, or holds
-/// its lock.
+/// Makes limits look at an account from its next spending on. The caller has made the account just now.
 pub fn mark(session: &Session, ledger: &Ledger, account_id: i64) {
+    store::join_limited(session, ledger.id);
     store::mark(session, ledger.id, account_id);
+}
+
+/// Makes every limited account read its limits anew: what they count has changed. The caller holds the lock of the
+/// ledger's settings.
+pub fn forget(session: &Session, ledger: &Ledger) {
+    store::forget(session, ledger.id);
 }
 
 /// What a limit is set on.
@@ -235,6 +327,7 @@ fn lock_subject(session: &Session, ledger: &Ledger, account: &str) -> Result<Sub
         return Ok(Subject { account_id: None, account: account.to_owned(), currency, scale });
     }
     let address = address::checked(account, "account")?;
+    store::join_limited(session, ledger.id);
     account::store::lock(session, ledger.id, address);
     let payer = find(session, ledger, address, false)?;
     if payer.is_striped {
@@ -289,8 +382,9 @@ pub fn set(
         return Err(LedgerError::new(Code::TryAgain, "another session changed the limit first")
             .with("cause", "concurrent_change"));
     }
-    if let Some(account_id) = subject.account_id {
-        mark(session, ledger, account_id);
+    match subject.account_id {
+        Some(account_id) => store::mark(session, ledger.id, account_id),
+        None => forget(session, ledger),
     }
     announce(session, ledger, &subject.account, &limit.name, &change, last.as_ref());
     Ok((subject.account, change))

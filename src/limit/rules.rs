@@ -25,14 +25,17 @@ pub mod window;
 
 use list::List;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use window::Windows;
 
 /// The periods that limits are counted in, the shortest first.
 pub const PERIODS: [&str; 3] = ["daily", "weekly", "monthly"];
 
 /// The most that may be spent; zero is nothing, `None` is no bound.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Caps {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub per_transaction: Option<Decimal>,
     /// In the order of [`PERIODS`].
     pub periods: [Option<Decimal>; 3],
@@ -44,20 +47,29 @@ impl Caps {
     }
 }
 
-/// One limit, as it counts at a moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One limit, as it counts at a moment. In this form it stands beside the counter, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {
     pub name: String,
+    /// Which change of the limit it is.
+    pub revision: i64,
     /// The organisation's, for every member's wallet in the limit's currency.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_default: bool,
     /// The organisation's defaults do not count beside it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replaces_default: bool,
     pub currency: String,
     /// Only for what is paid by somebody who was identified this way, and only that is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    #[serde(default, skip_serializing_if = "Caps::is_empty")]
     pub caps: Caps,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<Windows>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merchants: Option<List>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub categories: Option<List>,
 }
 

@@ -4,7 +4,7 @@ pub mod change;
 
 use super::rules::list::List;
 use super::rules::window::Windows;
-use super::rules::{Caps, Limit, Moment, Period, Spend, list};
+use super::rules::{Caps, Limit, Period, Spend, list};
 use crate::account::rules::{Side, Type};
 use crate::error::{Code, LedgerError, Result};
 use crate::spi::{Argument, Row, Session, Statement};
@@ -12,31 +12,25 @@ use const_format::concatcp;
 use pgrx::pg_sys::{INT4OID, INT8ARRAYOID, INT8OID, TEXTOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID};
 
 // Everything that limits look at, in one statement. Rows of three forms:
-// 1: a moment by the ledger's clock, with its periods and the kinds that count then;
+// 1: the kinds that count now, and when a change that was made ahead begins;
 // 2: a limit that counts at a moment, of one of the accounts or the organisation's (account NULL);
 // 3: an open hold of one of the accounts.
 static READ: Statement = Statement::new(
-    "SELECT 1::smallint, i.number::integer, NULL::bigint, (extract(isodow FROM t.local) - 1)::bigint,
-            (extract(epoch FROM t.local::time) * 1000000)::bigint,
-            date_trunc('day', t.local) AT TIME ZONE l.timezone,
-            (date_trunc('day', t.local) + interval '1 day') AT TIME ZONE l.timezone,
-            date_trunc('week', t.local) AT TIME ZONE l.timezone,
-            (date_trunc('week', t.local) + interval '1 week') AT TIME ZONE l.timezone,
-            date_trunc('month', t.local) AT TIME ZONE l.timezone,
-            (date_trunc('month', t.local) + interval '1 month') AT TIME ZONE l.timezone,
+    "SELECT 1::smallint, NULL::integer, NULL::bigint,
             (SELECT s.value FROM wallet_data.settings s
-             WHERE s.ledger_id = $1 AND s.name = 'limited_kinds' AND s.effective_from <= i.at
+             WHERE s.ledger_id = $1 AND s.name = 'limited_kinds' AND s.effective_from <= $4
              ORDER BY s.effective_from DESC, s.revision DESC LIMIT 1),
-            NULL::text, NULL::text, NULL::boolean, NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric,
-            NULL::text, NULL::text, NULL::text
-     FROM wallet_data.ledgers l
-     CROSS JOIN unnest($3) WITH ORDINALITY i(at, number)
-     CROSS JOIN LATERAL (SELECT i.at AT TIME ZONE l.timezone AS local) t
-     WHERE l.ledger_id = $1
+            NULL::text, NULL::text, NULL::boolean, NULL::bigint,
+            NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric, NULL::text, NULL::text, NULL::text,
+            least((SELECT min(c.effective_from) FROM wallet_data.spending_limits c
+                   WHERE c.ledger_id = $1 AND (c.account_id = ANY ($2) OR c.account_id IS NULL)
+                     AND c.effective_from > $4),
+                  (SELECT min(s.effective_from) FROM wallet_data.settings s
+                   WHERE s.ledger_id = $1 AND s.name = 'limited_kinds' AND s.effective_from > $4))
      UNION ALL
-     SELECT 2, i.number, s.account_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-            s.name, s.currency, s.method, s.replaces_default, s.per_transaction, s.daily, s.weekly, s.monthly,
-            s.windows::text, s.merchants::text, s.categories::text
+     SELECT 2, i.number::integer, s.account_id, s.name, s.currency, s.method, s.replaces_default, s.revision,
+            s.per_transaction, s.daily, s.weekly, s.monthly,
+            s.windows::text, s.merchants::text, s.categories::text, NULL
      FROM unnest($3) WITH ORDINALITY i(at, number)
      CROSS JOIN LATERAL (
          SELECT DISTINCT ON (c.account_id, c.name) c.*
@@ -44,9 +38,8 @@ static READ: Statement = Statement::new(
          WHERE c.ledger_id = $1 AND (c.account_id = ANY ($2) OR c.account_id IS NULL) AND c.effective_from <= i.at
          ORDER BY c.account_id, c.name, c.effective_from DESC, c.revision DESC) s
      UNION ALL
-     SELECT 3, h.kind_id, h.account_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-            h.destination, h.metadata->>'category', h.metadata->>'method', NULL, h.amount, NULL, NULL, NULL,
-            NULL, NULL, NULL
+     SELECT 3, h.kind_id, h.account_id, h.destination, h.metadata->>'category', h.metadata->>'method', NULL, NULL,
+            h.amount, NULL, NULL, NULL, NULL, NULL, NULL, NULL
      FROM wallet_data.holds h
      WHERE h.ledger_id = $1 AND h.account_id = ANY ($2) AND h.state_id = 1 AND h.expires_at > $4",
     &[INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID],
@@ -80,15 +73,8 @@ static SPENT_BY_CREDIT: Statement = Statement::new(
     SPENT_PARAMETERS,
 );
 
-static OPENS_AT: Statement = Statement::new(
-    "SELECT (date_trunc('day', $2 AT TIME ZONE l.timezone) + $3 * interval '1 day' + $4 * interval '1 microsecond')
-            AT TIME ZONE l.timezone
-     FROM wallet_data.ledgers l WHERE l.ledger_id = $1",
-    &[INT4OID, TIMESTAMPTZOID, INT8OID, INT8OID],
-);
-
 static PAYER: Statement = Statement::new(
-    "SELECT account_id, address, type_id, currency, scale, stripe_count, spending, last_posted_at
+    "SELECT account_id, address, type_id, currency, scale, stripe_count, spending, last_posted_at, held > 0
      FROM wallet_data.accounts WHERE ledger_id = $1 AND address = $2 AND stripe = 0",
     &[INT4OID, TEXTOID],
 );
@@ -97,6 +83,20 @@ static MARK: Statement = Statement::new(
     "UPDATE wallet_data.accounts SET spending = '{}' WHERE ledger_id = $1 AND account_id = $2",
     &[INT4OID, INT8OID],
 );
+
+// In the order of postings, so that nobody waits in a circle.
+static FORGET: Statement = Statement::new(
+    "WITH limited AS (
+         SELECT account_id FROM wallet_data.accounts
+         WHERE ledger_id = $1 AND spending IS NOT NULL ORDER BY address, stripe FOR NO KEY UPDATE)
+     UPDATE wallet_data.accounts a SET spending = '{}'
+     FROM limited l WHERE a.ledger_id = $1 AND a.account_id = l.account_id",
+    &[INT4OID],
+);
+
+// Conflicts with the lock under which the organisation's limits and settings are changed, not with itself.
+static JOIN_LIMITED: Statement =
+    Statement::new("SELECT FROM wallet_data.ledgers WHERE ledger_id = $1 FOR SHARE", &[INT4OID]);
 
 /// An open hold, with the kind of what it promises.
 pub struct Held {
@@ -108,10 +108,10 @@ pub struct Held {
 /// What a call's limits look at.
 #[derive(Default)]
 pub struct Found {
-    /// In the order of the moments that were asked for.
-    pub moments: Vec<Moment>,
     /// What the setting `limited_kinds` says; `None` where nobody has set it.
     pub kinds: Option<String>,
+    /// When a change that was made ahead begins; `None` where there is none.
+    pub until: Option<i64>,
     /// The place of the moment, the account (`None`: the organisation's), the limit.
     pub limits: Vec<(usize, Option<i64>, Limit)>,
     pub holds: Vec<Held>,
@@ -127,6 +127,7 @@ pub struct Payer {
     pub is_striped: bool,
     pub spending: Option<String>,
     pub last_posted_at: i64,
+    pub has_holds: bool,
 }
 
 /// Reads everything that limits look at, for some accounts at some moments. The first moment is now: holds that
@@ -146,42 +147,26 @@ pub fn read(
         now.into(),
     ];
     let mut found = Found::default();
-    let mut seen = Vec::new();
     for row in session.query(&READ, &arguments, look).iter() {
         match row.need::<i16>(0) {
-            1 => seen.push((row.need::<i32>(1), moment(&row, moments), row.get::<String>(11))),
-            2 => found.limits.push((place(&row), row.get(2), limit(&row)?)),
+            1 => (found.kinds, found.until) = (row.get(3), row.time(15)),
+            2 => {
+                let place = usize::try_from(row.need::<i32>(1)).unwrap_or(1) - 1;
+                found.limits.push((place, row.get(2), limit(&row)?));
+            }
             _ => found.holds.push(Held {
                 account_id: row.need(2),
                 kind_id: i16::try_from(row.need::<i32>(1)).unwrap_or_default(),
                 spend: Spend {
-                    amount: row.need_decimal(15),
-                    merchant: row.get(11),
-                    category: row.get(12),
-                    method: row.get(13),
+                    amount: row.need_decimal(8),
+                    merchant: row.get(3),
+                    category: row.get(4),
+                    method: row.get(5),
                 },
             }),
         }
     }
-    seen.sort_by_key(|(number, ..)| *number);
-    // Which kinds count is decided once for a call, as of now.
-    found.kinds = seen.first_mut().and_then(|(.., kinds)| kinds.take());
-    found.moments = seen.into_iter().map(|(_, moment, _)| moment).collect();
     Ok(found)
-}
-
-fn place(row: &Row) -> usize {
-    usize::try_from(row.need::<i32>(1)).unwrap_or(1) - 1
-}
-
-fn moment(row: &Row, moments: &[i64]) -> Moment {
-    let period = |column: usize| Period { start: row.need_time(column), end: row.need_time(column + 1) };
-    Moment {
-        at: moments[place(row)],
-        weekday: row.need(3),
-        clock: row.need(4),
-        periods: [period(5), period(7), period(9)],
-    }
 }
 
 fn limit(row: &Row) -> Result<Limit> {
@@ -194,7 +179,7 @@ fn limit(row: &Row) -> Result<Limit> {
     let json = |column: usize| -> Option<serde_json::Value> {
         row.get::<String>(column).and_then(|text| serde_json::from_str(&text).ok())
     };
-    let currency: String = row.need(12);
+    let currency: String = row.need(4);
     let money = list::In { currency: &currency, scale: None };
     let as_it_is = |name: &str| Ok(name.to_owned());
     let list = |column, argument| {
@@ -204,17 +189,18 @@ fn limit(row: &Row) -> Result<Limit> {
             .map_err(unreadable)
     };
     Ok(Limit {
-        name: row.need(11),
+        name: row.need(3),
+        revision: row.need(7),
         is_default: row.get::<i64>(2).is_none(),
-        replaces_default: row.need(14),
-        method: row.get(13),
+        replaces_default: row.need(6),
+        method: row.get(5),
         caps: Caps {
-            per_transaction: row.decimal(15),
-            periods: [row.decimal(16), row.decimal(17), row.decimal(18)],
+            per_transaction: row.decimal(8),
+            periods: [row.decimal(9), row.decimal(10), row.decimal(11)],
         },
-        windows: json(19).map(|value| Windows::parse(&value)).transpose().map_err(unreadable)?,
-        merchants: list(20, "merchants")?,
-        categories: list(21, "categories")?,
+        windows: json(12).map(|value| Windows::parse(&value)).transpose().map_err(unreadable)?,
+        merchants: list(13, "merchants")?,
+        categories: list(14, "categories")?,
         currency,
     })
 }
@@ -253,19 +239,6 @@ pub fn spent(
         .collect()
 }
 
-/// The moment at which the ledger's clock shows a time, some days after another moment.
-pub fn opens_at(
-    session: &Session,
-    ledger_id: i32,
-    at: i64,
-    days: i64,
-    clock: i64,
-    look: bool,
-) -> Option<i64> {
-    let arguments = [ledger_id.into(), at.into(), days.into(), clock.into()];
-    session.query(&OPENS_AT, &arguments, look).first().and_then(|row| row.time(0))
-}
-
 pub fn payer(session: &Session, ledger_id: i32, address: &str, look: bool) -> Option<Payer> {
     session.query(&PAYER, &[ledger_id.into(), address.into()], look).first().map(|row| Payer {
         id: row.need(0),
@@ -276,10 +249,22 @@ pub fn payer(session: &Session, ledger_id: i32, address: &str, look: bool) -> Op
         is_striped: row.need::<i16>(5) > 1,
         spending: row.get(6),
         last_posted_at: row.need_time(7),
+        has_holds: row.need(8),
     })
 }
 
 /// Makes limits look at an account; what it has spent is counted anew at its next spending.
 pub fn mark(session: &Session, ledger_id: i32, account_id: i64) {
     session.run(&MARK, &[ledger_id.into(), account_id.into()]);
+}
+
+/// Makes every limited account of a ledger read its limits anew.
+pub fn forget(session: &Session, ledger_id: i32) {
+    session.run(&FORGET, &[ledger_id.into()]);
+}
+
+/// Waits for whoever changes the organisation's limits, and holds back the next change: it must not miss an
+/// account that is limited only just now.
+pub fn join_limited(session: &Session, ledger_id: i32) {
+    session.run(&JOIN_LIMITED, &[ledger_id.into()]);
 }

@@ -9,7 +9,7 @@ use crate::ledger::Ledger;
 use crate::limit::rules::Spend;
 use crate::limit::rules::gauge::Gauge;
 use crate::limit::rules::spending::give_back;
-use crate::limit::{self, Limited};
+use crate::limit::{self, From, Limited};
 use crate::spi::Session;
 use crate::spi::jsonb::Document;
 use rust_decimal::Decimal;
@@ -22,7 +22,6 @@ pub struct Limiting<'a> {
     ledger: &'a Ledger,
     now: i64,
     mode: Limits,
-    look: bool,
 }
 
 /// Reads the limits of the limited accounts that pay in a call: no statement where there are none.
@@ -35,7 +34,7 @@ pub(super) fn open<'a>(
     now: i64,
 ) -> Result<Limiting<'a>> {
     let look = call.access == Access::Look;
-    let mut limiting = Limiting { gauge: Gauge::default(), session, ledger, now, mode: call.limits, look };
+    let mut limiting = Limiting { gauge: Gauge::default(), session, ledger, now, mode: call.limits };
     if book.rows().iter().all(|account| account.spending.is_none()) {
         return Ok(limiting);
     }
@@ -58,7 +57,7 @@ pub(super) fn open<'a>(
     moments.dedup();
     let limited: Vec<Limited> =
         payers.into_iter().filter_map(|row| Limited::of(row, book.row(row))).collect();
-    limiting.gauge = limit::open(session, ledger, &limited, &moments, look)?;
+    limiting.gauge = limit::open(session, ledger, &limited, &moments, From::Rows, look)?;
     Ok(limiting)
 }
 
@@ -70,7 +69,7 @@ impl Limiting<'_> {
             if self.mode == Limits::Enforce {
                 self.gauge
                     .check(row, &spend, at)
-                    .map_err(|refusal| limit::refused(self.session, self.ledger, &refusal, self.look))?;
+                    .map_err(|refusal| limit::refused(self.session, self.ledger, &refusal))?;
             }
             self.gauge.count(row, &spend, at);
         }
@@ -138,11 +137,11 @@ pub fn check_hold(
     now: i64,
 ) -> Result<()> {
     let Some(limited) = Limited::of(0, account) else { return Ok(()) };
-    let gauge = limit::open(session, ledger, &[limited], &[now], false)?;
+    let gauge = limit::open(session, ledger, &[limited], &[now], From::Rows, false)?;
     if !gauge.counts(kind_id) {
         return Ok(());
     }
-    gauge.check(0, spend, now).map_err(|refusal| limit::refused(session, ledger, &refusal, false))
+    gauge.check(0, spend, now).map_err(|refusal| limit::refused(session, ledger, &refusal))
 }
 
 /// Counts what is captured of a hold; it was judged when the hold was made. The hold itself still stands open in
@@ -157,7 +156,7 @@ pub fn count_capture(
     now: i64,
 ) -> Result<()> {
     let Some(limited) = Limited::of(row, book.row(row)) else { return Ok(()) };
-    let mut gauge = limit::open(session, ledger, &[limited], &[now], false)?;
+    let mut gauge = limit::open(session, ledger, &[limited], &[now], From::Rows, false)?;
     if gauge.counts(kind_id) {
         gauge.count(row, spend, now);
         let changes: Vec<(usize, String)> = gauge.changes().collect();

@@ -5,6 +5,7 @@ use super::rules::{Setting, check_reason};
 use super::{list, set};
 use crate::error::missing;
 use crate::ledger::{self, Ledger};
+use crate::limit;
 use crate::report;
 use crate::spi::face::{Composite, Timestamp, composite_result};
 use crate::spi::table::Table;
@@ -85,6 +86,9 @@ fn set_setting(
             reason: reason.map(str::to_owned),
         };
         let change = set(&session, &ledger, wanted)?;
+        if setting == Setting::LimitedKinds {
+            limit::forget(&session, &ledger);
+        }
         Ok(SettingRow::new(&ledger, setting, Some(change)))
     })
 }

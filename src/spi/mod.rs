@@ -12,6 +12,7 @@
 
 mod argument;
 pub mod batch;
+pub mod calendar;
 pub mod face;
 pub mod identity;
 pub mod jsonb;

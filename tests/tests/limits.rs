@@ -230,7 +230,7 @@ async fn a_preview_says_what_posting_would_say_and_counts_nothing() {
 async fn statements_of(db: &TestDb, calls: &[&str]) -> Vec<usize> {
     let mut script = "LOAD 'auto_explain'; SET auto_explain.log_nested_statements = on;".to_owned();
     for call in calls {
-        // Twice before: the first spending counts anew.
+        // Twice before: the first spending reads the limits and counts anew.
         let call = format!("SELECT FROM wallet_ledger.{call};");
         script += &format!(
             "{call} {call} SET auto_explain.log_min_duration = 0; SET client_min_messages = log; {call}
@@ -255,20 +255,30 @@ async fn statements_of(db: &TestDb, calls: &[&str]) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn only_a_limited_account_that_pays_costs_a_statement() {
+async fn a_limited_account_that_pays_costs_no_statement_unless_it_holds() {
     let (db, client) = school("statements").await;
-    limit(&client, "daily => 1000000").await;
+    limit(&client, "daily => 1000000, categories => '{\"limits\": {\"food\": {\"weekly\": 900000}}}'").await;
+    call(&client, "set_spending_limit('wallets:c', daily => 1000000)").await;
+    call(&client, "post_transfer('bank', 'wallets:c', 1000, 'topup')").await;
+    call(&client, "hold_funds('wallets:c', 1, 'shop', kind => 'payment')").await;
     let counts = statements_of(
         &db,
         &[
             "post_transfer('wallets:b', 'shop', 1, 'payment')",
             "post_transfer('wallets:a', 'shop', 1, 'payment')",
             "post_transfer('bank', 'wallets:a', 1, 'topup')",
+            "post_transfer('wallets:c', 'shop', 1, 'payment')",
         ],
     )
     .await;
-    assert!(counts[0] >= 3, "{counts:?}");
-    assert_eq!(counts, [counts[0], counts[0] + 1, counts[0]], "plain, limited, limited and paid to");
+    let plain = counts[0];
+    assert!(plain >= 3, "{counts:?}");
+    // An account with holds looks whether one has expired, and which of them limits count.
+    assert_eq!(
+        counts,
+        [plain, plain, plain, plain + 2],
+        "plain, limited, limited and paid to, limited with a hold"
+    );
 }
 
 #[tokio::test]

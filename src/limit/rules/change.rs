@@ -52,6 +52,7 @@ pub fn limit(request: &Request, money: In) -> Result<Limit> {
     };
     let limit = Limit {
         name: name.to_owned(),
+        revision: 0,
         is_default: request.is_default,
         replaces_default: request.replaces_default,
         currency: money.currency.to_owned(),

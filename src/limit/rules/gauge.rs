@@ -26,8 +26,8 @@ pub struct Meter {
     transaction: ByScope,
     undo: Vec<(PeriodKey, String, Decimal)>,
     is_dated: bool,
-    /// Whether the stored counter knew anything.
-    was_known: bool,
+    /// Up to when the limits of now count.
+    until: i64,
     is_changed: bool,
 }
 
@@ -43,13 +43,25 @@ impl Meter {
             transaction: ByScope::new(),
             undo: Vec::new(),
             is_dated: false,
-            was_known: false,
+            until: i64::MIN,
             is_changed: false,
         }
     }
 
     pub fn set_limits(&mut self, at: i64, limits: Vec<Limit>) {
         self.limits.insert(at, limits);
+    }
+
+    /// Says up to when the limits of now count, as they were just read: the stored ones are replaced.
+    pub fn set_until(&mut self, until: i64) {
+        self.until = until;
+        self.is_changed = true;
+    }
+
+    /// Takes over the limits of now that are stored beside the counter.
+    pub fn take_limits(&mut self, stored: &Spending, now: i64) {
+        self.until = stored.until;
+        self.limits.insert(now, stored.limits.clone());
     }
 
     fn limits_at(&self, at: i64) -> &[Limit] {
@@ -64,7 +76,6 @@ impl Meter {
     /// Takes over what the stored counter knows of a moment's periods; returns the periods that have to be
     /// counted from the transfers. The limits of all moments must be there.
     pub fn take_stored(&mut self, stored: Option<&Spending>, kinds: &[i16], moment: &Moment) -> Vec<usize> {
-        self.was_known = stored.is_some();
         self.is_dated |= stored.is_some_and(|stored| stored.is_dated);
         if self.limits.values().all(Vec::is_empty) {
             return Vec::new();
@@ -204,8 +215,7 @@ impl Meter {
 
     /// Counts a spending in the periods of its moment, and in those of now where they contain it.
     fn count(&mut self, spend: &Spend, moment: &Moment, now: &Moment) {
-        // Without a limit nothing is counted, so a counter that knew something must forget it.
-        self.is_changed |= self.was_known || !self.limits_at(now.at).is_empty();
+        self.is_changed |= !self.limits_at(now.at).is_empty();
         self.is_dated |= now.periods.iter().any(|period| moment.at >= period.end);
         let scopes: Vec<String> = std::iter::once(TOTAL.to_owned()).chain(spend.scopes()).collect();
         let zero = Decimal::new(0, self.scale);
@@ -239,14 +249,11 @@ impl Meter {
         }
     }
 
-    /// The counter to be stored. Without a limit there is nothing to count for: a later one counts anew.
+    /// The counter to be stored. Without a limit nothing is counted: a later one counts anew.
     fn to_stored(&self, kinds: &[i16], now: &Moment) -> String {
-        if self.limits_at(now.at).is_empty() {
-            return UNKNOWN.to_owned();
-        }
-        let scopes = scopes_of(self.limits_at(now.at));
+        let limits = self.limits_at(now.at).to_vec();
         let mut spent: BTreeMap<String, Sums> = BTreeMap::new();
-        for scope in scopes {
+        for scope in scopes_of(&limits).into_iter().filter(|_| !limits.is_empty()) {
             let mut sums = [Decimal::ZERO; 3];
             for (period, bounds) in now.periods.iter().enumerate() {
                 let known = self.spent.get(&(period, bounds.start)).and_then(|sums| sums.get(&scope));
@@ -261,6 +268,8 @@ impl Meter {
             ends: now.periods.map(|period| period.end),
             is_dated: self.is_dated,
             spent,
+            limits,
+            until: self.until,
         }
         .to_text()
     }

@@ -5,6 +5,7 @@ use crate::error::{LedgerError, Result, invalid};
 use crate::json::parse_number;
 use crate::money::{self, Number};
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -20,11 +21,15 @@ pub struct In<'a> {
     pub scale: Option<u32>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct List {
     /// Nothing else is allowed, what has no name included.
+    #[serde(skip_serializing_if = "Option::is_none")]
     allow: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     deny: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     limits: BTreeMap<String, Caps>,
 }
 

@@ -1,7 +1,9 @@
-//! What an account has spent in the periods that are running: a counter beside its balance, so that one row lock
-//! guards the money and the allowance.
+//! What an account has spent in the periods that are running, and the limits that count for it: beside its balance,
+//! so that one row lock guards the money and the allowance, and a payment has to read nothing else.
+//!
+//! Whatever changes an account's limits makes its counter unknown, under the same lock.
 
-use super::{PERIODS, Period, Spend, TOTAL};
+use super::{Limit, PERIODS, Period, Spend, TOTAL};
 use crate::error::{Code, LedgerError, Result};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -24,8 +26,13 @@ pub struct Spending {
     /// Something is dated after the end of a period: the next one does not begin with nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_dated: bool,
-    /// By scope; the total has no name.
+    /// By scope; the total has no name. Without limits nothing is counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub spent: BTreeMap<String, Sums>,
+    /// The limits that count since it was made anew, up to `until`: then a change that was made ahead begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+    pub until: i64,
 }
 
 impl Spending {
@@ -41,6 +48,11 @@ impl Spending {
 
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("keys of text and nothing that can fail")
+    }
+
+    /// Whether the limits beside it are those that count now.
+    pub fn serves(&self, now: i64) -> bool {
+        now < self.until
     }
 
     pub fn period(&self, period: usize) -> Period {

@@ -71,6 +71,7 @@ fn gauge_of(limits: Vec<Limit>, moments: Vec<Moment>, stored: Option<&Spending>,
     for moment in &moments {
         meter.set_limits(moment.at, limits.clone());
     }
+    meter.set_until(i64::MAX);
     for moment in &moments {
         for period in meter.take_stored(stored, &[PAYMENT], moment) {
             meter.take_counted(period, moment.periods[period], &[]);
@@ -354,7 +355,6 @@ fn a_counter_goes_over_into_the_next_day_and_the_week_goes_on() {
     let (_, stored) = first.changes().next().unwrap();
     let stored = Spending::parse(&stored).unwrap();
     let second = gauge_of(limits(), vec![tuesday], stored.as_ref(), Vec::new());
-    assert_eq!(second.changes().count(), 0, "nothing had to be counted anew");
     assert_eq!(second.judge(0, &spend(50), tuesday.at).reason, None);
     assert_eq!(second.judge(0, &spend(51), tuesday.at).reason, Some(Reason::Period(1)));
 }
@@ -398,7 +398,7 @@ fn a_counter_that_lacks_what_a_limit_looks_at_is_not_used() {
 }
 
 #[test]
-fn without_a_limit_a_counter_forgets() {
+fn without_a_limit_nothing_is_counted() {
     let monday = moment(0, 0);
     let mut first = gauge(vec![made(|request| request.periods[0] = of(100))], vec![monday]);
     first.begin();
@@ -408,8 +408,57 @@ fn without_a_limit_a_counter_forgets() {
     lifted.begin();
     assert_eq!(lifted.judge(0, &spend(1_000_000), monday.at).reason, None);
     lifted.count(0, &spend(1_000_000), monday.at);
-    assert_eq!(lifted.changes().next(), Some((0, UNKNOWN.to_owned())));
-    assert_eq!(gauge_of(Vec::new(), vec![monday], None, Vec::new()).changes().count(), 0);
+    let kept = Spending::parse(&lifted.changes().next().unwrap().1).unwrap().unwrap();
+    assert!(kept.limits.is_empty() && kept.spent.is_empty(), "what was counted before is forgotten");
+    // From then on the row says that there is no limit, and is not written again for it.
+    let mut meter = Meter::new("wallets:a", "IDR", 2, Vec::new());
+    meter.take_limits(&kept, monday.at);
+    assert_eq!(meter.take_stored(Some(&kept), &[PAYMENT], &monday), [0; 0]);
+    // A later limit counts anew.
+    meter.set_limits(monday.at, vec![made(|request| request.periods[0] = of(100))]);
+    assert_eq!(meter.take_stored(Some(&kept), &[PAYMENT], &monday), [0, 1, 2]);
+}
+
+#[test]
+fn limits_are_stored_beside_the_counter_as_they_decide() {
+    let limits = vec![
+        made(|request| {
+            request.periods = [of(50_000), None, of(900_000)];
+            request.windows = Some(json!([{"days": ["sun"], "from": "22:00", "to": "02:00"}]));
+        }),
+        made(|request| {
+            (request.name, request.method) = ("with_pin", Some("pin"));
+            request.merchants = Some(json!({"allow": ["canteen"]}));
+            request.categories = Some(json!({"deny": ["sweets"]}));
+        }),
+        made(|request| {
+            (request.name, request.is_default) = ("all", true);
+            request.merchants = Some(json!({"limits": {"canteen": {"per_transaction": 5, "daily": "7.5"}}}));
+        }),
+    ];
+    let night = moment(6, 23 * HOUR);
+    let mut gauge = gauge(limits, vec![night]);
+    gauge.begin();
+    gauge.count(0, &spend(3), night.at);
+    let text = gauge.changes().next().unwrap().1;
+    let stored = Spending::parse(&text).unwrap().unwrap();
+    assert_eq!(stored.to_text(), text);
+    let mut again = Gauge::new(vec![night], vec![PAYMENT]);
+    let mut meter = Meter::new("wallets:a", "IDR", 2, Vec::new());
+    meter.take_limits(&stored, night.at);
+    assert_eq!(meter.take_stored(Some(&stored), &[PAYMENT], &night), [0; 0]);
+    again.insert(0, meter);
+    gauge.begin();
+    for amount in [1, 4, 5, 6, 60_000] {
+        for (category, method) in [(None, None), (Some("sweets"), Some("pin")), (Some("food"), Some("pin"))] {
+            let spend = Spend {
+                category: category.map(str::to_owned),
+                method: method.map(str::to_owned),
+                ..spend(amount)
+            };
+            assert_eq!(again.judge(0, &spend, night.at), gauge.judge(0, &spend, night.at), "{spend:?}");
+        }
+    }
 }
 
 #[test]

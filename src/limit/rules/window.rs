@@ -1,11 +1,13 @@
 //! Times of the week in which may be spent, by the ledger's clock.
 
 use crate::error::{LedgerError, Result, invalid};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// Microseconds of a minute; days and weeks are in minutes.
 const MINUTE: i64 = 60_000_000;
-const DAY: i64 = 24 * 60 * MINUTE;
+const DAY: i64 = 24 * 60;
 const WEEK: i64 = 7 * DAY;
 /// Most windows of a limit: several for each day.
 const WINDOWS_MAX: usize = 50;
@@ -22,10 +24,12 @@ struct Window {
 }
 
 /// The windows of a limit. None of them overlaps another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Windows {
+    /// As they were asked for; where only the decision is wanted they are not there.
+    #[serde(skip)]
     windows: Vec<Window>,
-    /// From and to in microseconds since Monday's midnight, in order; the last may end after the week.
+    /// From and to in minutes since Monday's midnight, in order; the last may end after the week.
     spans: Vec<(i64, i64)>,
 }
 
@@ -59,9 +63,9 @@ impl Windows {
         Value::Array(self.windows.iter().map(written).collect())
     }
 
-    /// Whether a moment lies in a window.
+    /// Whether a moment lies in a window. A window of minutes has a moment that its minute has.
     pub fn contains(&self, weekday: i64, clock: i64) -> bool {
-        let now = weekday * DAY + clock;
+        let now = weekday * DAY + clock.div_euclid(MINUTE);
         // What began on Sunday may last into Monday.
         self.spans
             .iter()
@@ -70,10 +74,10 @@ impl Windows {
 
     /// When the next window opens: in how many days, and at which microsecond of that day's clock.
     pub fn opening(&self, weekday: i64, clock: i64) -> (i64, i64) {
-        let now = weekday * DAY + clock;
+        let now = weekday * DAY + clock.div_euclid(MINUTE);
         let next = self.spans.iter().map(|(from, _)| if *from > now { *from } else { *from + WEEK }).min();
         let next = next.unwrap_or(now + WEEK);
-        (next / DAY - weekday, next % DAY)
+        (next / DAY - weekday, next % DAY * MINUTE)
     }
 }
 
@@ -89,7 +93,7 @@ fn window(entry: &Value, index: usize) -> Result<Window> {
             at(invalid("windows", &format!("say \"{name}\" as HH:MM, such as 07:00")).with("value", text))
         })
     };
-    let (from, to) = (time("from", DAY / MINUTE - 1)?, time("to", DAY / MINUTE)?);
+    let (from, to) = (time("from", DAY - 1)?, time("to", DAY)?);
     if from == to {
         return Err(at(invalid("windows", "not end when they begin: a whole day is 00:00 to 24:00")
             .with("reason", "empty")));
@@ -137,7 +141,7 @@ fn spans(windows: &[Window]) -> Result<Vec<(i64, i64)>> {
         for day in &window.days {
             let midnight = i64::try_from(*day).unwrap_or_default() * DAY;
             let next_day = if window.to > window.from { 0 } else { DAY };
-            spans.push((midnight + window.from * MINUTE, midnight + window.to * MINUTE + next_day, index));
+            spans.push((midnight + window.from, midnight + window.to + next_day, index));
         }
     }
     spans.sort_unstable();

@@ -16,7 +16,7 @@ async fn sixteen_tills_never_spend_more_than_the_allowance() {
     let refused = Arc::new(AtomicU64::new(0));
     let till = async |number: u64| {
         let client = db.app().await;
-        let merchant = if number % 2 == 0 { "canteen" } else { "kiosk" };
+        let merchant = if number.is_multiple_of(2) { "canteen" } else { "kiosk" };
         for round in 0..40_u64 {
             let amount = 1 + (number * 7 + round * 3) % 11;
             let paid = match round % 3 {
@@ -25,7 +25,7 @@ async fn sixteen_tills_never_spend_more_than_the_allowance() {
                         "hold_funds('wallets:a', {amount}, 'merchants:{merchant}', kind => 'payment')"
                     );
                     match try_call(&client, &hold).await {
-                        Ok(hold) if round % 2 == 0 => {
+                        Ok(hold) if round.is_multiple_of(2) => {
                             let part = amount.div_ceil(2);
                             try_call(&client, &format!("capture_hold('{}', {part})", &hold["id"])).await
                         }
@@ -38,7 +38,7 @@ async fn sixteen_tills_never_spend_more_than_the_allowance() {
                         format!("post_transfer('wallets:a', 'merchants:{merchant}', {amount}, 'purchase')");
                     let paid = try_call(&client, &pay).await;
                     if let Ok(paid) = &paid
-                        && round % 5 == 0
+                        && round.is_multiple_of(5)
                     {
                         call(&client, &format!("reverse_transfer('{}')", &paid["id"])).await;
                     }
@@ -80,5 +80,31 @@ async fn a_change_and_a_payment_wait_for_each_other() {
     futures::join!(tighten, commit);
     let detail = super::assert_limited(super::pay(&client, "11", "").await, "daily");
     assert_eq!((&detail["spent"], &detail["remaining"]), (&json!("60.00"), &json!("10.00")));
+    verify_clean(&client).await;
+}
+
+/// The organisation's limit misses nobody: neither a member who is made while it is set, nor one who pays.
+#[tokio::test]
+async fn the_organisation_s_limit_reaches_members_made_at_the_same_time() {
+    let (db, client) = school("default_race").await;
+    call(&client, "create_member('a')").await;
+    super::pay(&client, "1", "").await.unwrap();
+    let (setter, maker) = (db.app().await, db.app().await);
+    db::execute(&setter, "BEGIN").await;
+    call(&setter, "set_spending_limit('*', daily => 100)").await;
+    let pid = backend(&maker).await;
+    let make = async {
+        call(&maker, "create_member('b')").await;
+        call(&maker, "post_transfer('wallets:b', 'shop', 1, 'payment')").await;
+    };
+    let commit = async {
+        until_blocked(&client, &pid).await;
+        db::execute(&setter, "COMMIT").await;
+    };
+    futures::join!(make, commit);
+    for wallet in ["a", "b"] {
+        let pay = format!("post_transfer('wallets:{wallet}', 'shop', 100, 'payment')");
+        assert_eq!(super::assert_limited(try_call(&client, &pay).await, "daily")["spent"], "1.00");
+    }
     verify_clean(&client).await;
 }

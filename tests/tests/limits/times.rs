@@ -193,3 +193,26 @@ async fn a_change_counts_from_its_moment_on() {
         .collect();
     assert_eq!(history, [["100.00", "f"], ["20.00", "t"]]);
 }
+
+/// What was set ahead begins by itself, also for a wallet whose limits are known by heart.
+#[tokio::test]
+async fn a_change_made_ahead_begins_at_its_moment() {
+    let (_db, client) = school("ahead").await;
+    limit(&client, "daily => 100").await;
+    pay(&client, "10", "").await.unwrap();
+    let moment = value(&client, "SELECT clock_timestamp() + interval '700 milliseconds'").await;
+    limit(&client, &format!("name => 'own', daily => 30, effective_from => '{moment}'")).await;
+    call(
+        &client,
+        &format!("set_setting('limited_kinds', 'payment, purchase, fee', effective_from => '{moment}')"),
+    )
+    .await;
+    pay(&client, "10", "").await.unwrap();
+    call(&client, "post_transfer('wallets:a', 'shop', 5, 'fee')").await;
+    until(&client, &format!("SELECT clock_timestamp() > '{moment}'"), "t").await;
+    let detail = assert_limited(pay(&client, "6", "").await, "daily");
+    assert_eq!((&detail["limit"], &detail["spent"]), (&json!("own"), &json!("25.00")));
+    pay(&client, "5", "").await.unwrap();
+    assert_limited(try_call(&client, "post_transfer('wallets:a', 'shop', 1, 'fee')").await, "daily");
+    verify_clean(&client).await;
+}

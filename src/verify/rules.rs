@@ -56,6 +56,7 @@ pub static ALL: &[Definition] = &[
     define("escrow_posting_missing", "What was done to an escrow has no posting, or one that moved another amount."),
     define("escrow_dispute_mismatch", "An escrow is disputed without an open dispute, or has one and is not."),
     define("spending_differs", "What an account is said to have spent in a period is not the sum of its transfers."),
+    define("limits_differ", "The limits that stand beside an account's counter are not those that count for it."),
     define("purchase_sum_mismatch", "A purchase's amount or refunds are not those of its lines, or its refunds not what was given back."),
     define("purchase_posting_mismatch", "A purchase, its overdraft or its refund has no posting, or one of another amount; or a refused purchase has one."),
     define("purchase_party_missing", "A purchase names a member, a merchant or a device that does not exist, or has lines and does not exist itself."),

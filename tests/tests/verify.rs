@@ -385,6 +385,7 @@ async fn the_cases_cover_the_whole_list() {
         "gateway_payment_mismatch",
         "intent_payment_differs",
         "intent_total_shared",
+        "limits_differ",
         "live_intent_differs",
         "more_findings",
         "mutation_posting_missing",

@@ -1,4 +1,5 @@
-//! SQL that checks what accounts have spent: each counter against the transfers of its periods.
+//! SQL that checks what accounts have spent: each counter against the transfers of its periods, and the limits that
+//! stand beside it against those that count.
 
 use super::LIMIT;
 use crate::spi::Statement;
@@ -36,7 +37,30 @@ pub static SPENDING: Statement = Statement::new(
                AND t.kind_id IN (SELECT k.kind_id::integer FROM json_array_elements_text(a.spending->'kinds') k (kind_id))
                AND (c.scope = '' OR c.scope = 'm:' || o.address OR c.scope = 'c:' || (t.metadata->>'category')
                     OR c.scope = 'a:' || (t.metadata->>'method'))) t
-         WHERE a.ledger_id = $1 AND a.spending->'spent' IS NOT NULL AND c.counted <> coalesce(t.spent, 0)",
+         WHERE a.ledger_id = $1 AND a.spending->'spent' IS NOT NULL AND c.counted <> coalesce(t.spent, 0)
+         UNION ALL
+         SELECT 'limits_differ', a.address::text, coalesce(n.limits, 'none'), coalesce(s.limits, 'none'), '{}'::jsonb
+         FROM wallet_data.accounts a
+         CROSS JOIN LATERAL (
+             SELECT string_agg(concat_ws(' ', l.value->>'name', l.value->>'revision', l.value->>'is_default'), ', '
+                               ORDER BY l.value->>'name' COLLATE \"C\", l.value->>'is_default') AS limits
+             FROM json_array_elements(a.spending->'limits') l) s
+         CROSS JOIN LATERAL (
+             SELECT string_agg(concat_ws(' ', w.name, w.revision, CASE WHEN w.is_default THEN 'true' END), ', '
+                               ORDER BY w.name COLLATE \"C\", CASE WHEN w.is_default THEN 'true' END) AS limits
+             FROM (SELECT c.*, bool_or(c.replaces_default AND NOT c.is_default) OVER () AS is_replaced
+                   FROM (SELECT DISTINCT ON (d.account_id, d.name) d.*, d.account_id IS NULL AS is_default
+                         FROM wallet_data.spending_limits d
+                         WHERE d.ledger_id = a.ledger_id AND (d.account_id = a.account_id OR d.account_id IS NULL)
+                           AND d.effective_from <= statement_timestamp()
+                         ORDER BY d.account_id, d.name, d.effective_from DESC, d.revision DESC) c) w
+             WHERE num_nonnulls(w.per_transaction, w.daily, w.weekly, w.monthly, w.windows, w.merchants, w.categories) > 0
+               AND NOT (w.is_default AND (w.is_replaced OR w.currency <> a.currency))) n
+         WHERE a.ledger_id = $1 AND a.spending->'until' IS NOT NULL AND s.limits IS DISTINCT FROM n.limits
+           -- A change that was made ahead and has begun is seen at the next payment.
+           AND '2000-01-01 00:00:00+00'::timestamptz
+               + least((a.spending->>'until')::bigint, 9000000000000000) * interval '1 microsecond'
+               > statement_timestamp()",
         LIMIT
     ),
     &[INT4OID, INT8OID],

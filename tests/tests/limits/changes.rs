@@ -88,3 +88,22 @@ async fn verify_finds_a_counter_that_was_tampered_with() {
         "{found:?}"
     );
 }
+
+#[tokio::test]
+async fn verify_finds_limits_that_do_not_count() {
+    let (db, client) = school("other_limits").await;
+    call(&client, "create_member('a')").await;
+    limit(&client, "daily => 100").await;
+    call(&client, "set_spending_limit('*', weekly => 1000)").await;
+    super::pay(&client, "1", "").await.unwrap();
+    verify_clean(&client).await;
+    let owner = db.connect().await;
+    let kept = value(&client, "SELECT spending FROM wallet_data.accounts WHERE address = 'wallets:a'").await;
+    let mut spending: Value = serde_json::from_str(&kept).unwrap();
+    spending["limits"] = Value::Array(spending["limits"].as_array().unwrap()[..1].to_vec());
+    let sql = format!("UPDATE wallet_data.accounts SET spending = '{spending}' WHERE address = 'wallets:a'");
+    db::execute(&owner, &sql).await;
+    let found = lines(&client, "SELECT finding, subject FROM wallet_ledger.verify_ledger('main')").await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].pick(["finding", "subject"]), ["limits_differ", "wallets:a"]);
+}

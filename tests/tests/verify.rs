@@ -389,10 +389,10 @@ async fn the_cases_cover_the_whole_list() {
         "live_intent_differs",
         "more_findings",
         "mutation_posting_missing",
-        "spending_differs",
         "purchase_party_missing",
         "purchase_posting_mismatch",
         "purchase_sum_mismatch",
+        "spending_differs",
         "suspense_mismatch",
     ];
     assert_eq!(rest, elsewhere);

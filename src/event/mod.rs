@@ -9,7 +9,7 @@ pub mod rules;
 pub mod store;
 
 use crate::ledger::{self, Ledger, settings};
-use crate::spi::Session;
+use crate::spi::{Argument, Session};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -20,6 +20,19 @@ pub fn write(session: &Session, ledger: &Ledger, topic: &str, subject: &str, pay
     let event = store::Event { id: Uuid::now_v7(), topic, subject, payload: text(&payload) };
     store::insert(session, ledger.id, event, ledger::position(session), ledger::now());
     notify(session, ledger);
+}
+
+/// An event that a store writes beside something else, in one statement; its parameters. [`notify`] comes after it.
+pub fn beside(
+    session: &Session,
+    ledger: &Ledger,
+    topic: &str,
+    subject: &str,
+    payload: impl Serialize,
+    now: i64,
+) -> [Argument; 7] {
+    let event = store::Event { id: Uuid::now_v7(), topic, subject, payload: text(&payload) };
+    store::arguments(ledger.id, event, ledger::position(session), now)
 }
 
 /// Writes many events at once: topic, subject, payload.
@@ -53,7 +66,8 @@ pub fn with(mut payload: Value, more: Value) -> Value {
     payload
 }
 
-fn notify(session: &Session, ledger: &Ledger) {
+/// Wakes who listens, if anybody is meant to.
+pub fn notify(session: &Session, ledger: &Ledger) {
     if let Some(channel) = settings::notify_channel() {
         ledger::store::notify(session, &channel, &ledger.name);
     }

@@ -5,11 +5,13 @@ use crate::spi::{Argument, Row, Session, Statement};
 use pgrx::pg_sys::{INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use uuid::Uuid;
 
-static INSERT: Statement = Statement::new(
+/// Writes one event. Public for a statement that writes it beside something else: its parameters come first there.
+pub const INSERT_ONE: &str =
     "INSERT INTO wallet_data.events (ledger_id, event_id, position, created_at, topic, subject, payload)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    &[INT4OID, UUIDOID, INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, JSONBOID],
-);
+     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+static INSERT: Statement =
+    Statement::new(INSERT_ONE, &[INT4OID, UUIDOID, INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, JSONBOID]);
 
 const COLUMNS: &[Column] =
     &[(c"event_id", UUIDOID), (c"topic", TEXTOID), (c"subject", TEXTOID), (c"payload", JSONBOID)];
@@ -62,7 +64,12 @@ pub struct Place {
 }
 
 pub fn insert(session: &Session, ledger_id: i32, event: Event, position: i64, now: i64) {
-    let arguments = [
+    session.run(&INSERT, &arguments(ledger_id, event, position, now));
+}
+
+/// The parameters of [`INSERT_ONE`].
+pub fn arguments(ledger_id: i32, event: Event, position: i64, now: i64) -> [Argument; 7] {
+    [
         ledger_id.into(),
         event.id.into(),
         position.into(),
@@ -70,8 +77,7 @@ pub fn insert(session: &Session, ledger_id: i32, event: Event, position: i64, no
         event.topic.into(),
         event.subject.into(),
         Argument::json_text(event.payload),
-    ];
-    session.run(&INSERT, &arguments);
+    ]
 }
 
 /// Writes events: one INSERT, however many.

@@ -6,9 +6,8 @@
 //! | claim the key, if there is one; keep its result | 0 or 2 |
 //! | use the identification, if there is one | 0 or 3 |
 //! | price the lines, in memory | 0 |
-//! | post: lock the accounts, read the limits, decide, append, write back | 4 |
-//! | write the purchase with its lines | 1 |
-//! | the event | 1 |
+//! | post: lock the accounts, decide, append, write back | 3 |
+//! | write the purchase with its lines and its event | 1 |
 //!
 //! Each category is a transfer of its own, so that limits of a category see it; all of them are one transaction.
 //! A refusal moves nothing. It is raised, or, in report form, written down and told in the result: a raised
@@ -114,9 +113,13 @@ pub fn buy(session: &Session, ledger: &Ledger, asked: &str, scene: Scene, order:
             None
         }
     };
-    store::insert(session, ledger.id, std::slice::from_ref(&purchase), purchase.created_at, &actor());
+    // After the locks were granted: that is when it was made.
+    let now = ledger::now();
+    (purchase.purchased_at, purchase.created_at) = (order.effective_at.unwrap_or(now), now);
     let (topic, payload) = told(&purchase, left.map(|left| left.balance));
-    event::write(session, ledger, topic, &purchase.id.to_string(), payload);
+    let event = event::beside(session, ledger, topic, &purchase.id.to_string(), payload, now);
+    store::insert_one(session, &purchase, event, &actor());
+    event::notify(session, ledger);
     Ok(Bought { purchase, left })
 }
 

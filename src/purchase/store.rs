@@ -5,6 +5,7 @@ pub mod refund;
 use super::rules::State;
 use super::rules::line::{Item, Line};
 use crate::error::LedgerError;
+use crate::event::store as event;
 use crate::report::Failure;
 use crate::spi::batch::{Batch, Column};
 use crate::spi::jsonb::Document;
@@ -19,16 +20,15 @@ use uuid::Uuid;
 
 const SCENE: &str = "SELECT m.member, m.state_id, w.account_id, w.address, w.currency, w.scale,
             r.state_id, c.address, d.state_id, i.state_id, i.quantity_scale, i.price, i.full_name, i.category
-     FROM wallet_data.ledgers l
+     FROM unnest($5) WITH ORDINALITY AS n (item, place)
      LEFT JOIN wallet_data.merchants r ON r.ledger_id = $1 AND r.merchant = $3
      LEFT JOIN wallet_data.accounts c ON c.ledger_id = $1 AND c.account_id = r.account_id
      LEFT JOIN wallet_data.devices d ON d.ledger_id = $1 AND d.device = $4 AND d.merchant = $3
      LEFT JOIN wallet_data.members m ON m.ledger_id = $1 AND ";
 const WALLET_AND_ITEMS: &str = "
      LEFT JOIN wallet_data.accounts w ON w.ledger_id = $1 AND w.account_id = m.account_id
-     CROSS JOIN unnest($5) WITH ORDINALITY AS n (item, place)
      LEFT JOIN wallet_data.items i ON i.ledger_id = $1 AND i.merchant = $3 AND i.item = n.item
-     WHERE l.ledger_id = $1 ORDER BY n.place";
+     ORDER BY n.place";
 
 static BY_NAME: Statement = Statement::new(
     concatcp!(SCENE, "m.member = $2", WALLET_AND_ITEMS),
@@ -77,8 +77,34 @@ const LINES: &[Column] = &[
     (c"category", TEXTOID),
 ];
 
+const LINES_OF_BATCH: &str = "INSERT INTO wallet_data.purchase_items
+         (ledger_id, purchase_id, line, quantity_scale, transfer_id, quantity, unit_price, amount, item, full_name,
+          category)
+     SELECT $1, purchase_id, line, quantity_scale, transfer_id, quantity, unit_price, amount, item, full_name, category
+     FROM wallet_purchase_lines";
+
+// One purchase with its event.
+static INSERT_ONE: Statement = Statement::new(
+    concatcp!(
+        "WITH event AS (",
+        event::INSERT_ONE,
+        "), purchase AS (
+         INSERT INTO wallet_data.purchases
+             (ledger_id, created_at, actor, purchase_id, state_id, transaction_id, authentication_id, account_id,
+              purchased_at, amount, member, merchant, device, reference, error, metadata)
+         VALUES ($1, $4, $8, $9, $10, $11, $12, $13, $4, $14, $15, $16, $17, $18, $19, $20))
+     ",
+        LINES_OF_BATCH
+    ),
+    &[
+        INT4OID, UUIDOID, INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, UUIDOID, INT2OID, UUIDOID,
+        UUIDOID, INT8OID, NUMERICOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID,
+    ],
+);
+
 static INSERT: Statement = Statement::new(
-    "WITH purchases AS (
+    concatcp!(
+        "WITH purchases AS (
          INSERT INTO wallet_data.purchases
              (ledger_id, created_at, actor, purchase_id, state_id, is_overdraft, transaction_id, authentication_id,
               overdraft_transfer_id, account_id, device_sequence, purchased_at, amount, overdraft_amount, member,
@@ -87,11 +113,9 @@ static INSERT: Statement = Statement::new(
                 overdraft_transfer_id, account_id, device_sequence, purchased_at, amount, overdraft_amount, member,
                 merchant, device, reference, error, metadata
          FROM wallet_purchases)
-     INSERT INTO wallet_data.purchase_items
-         (ledger_id, purchase_id, line, quantity_scale, transfer_id, quantity, unit_price, amount, item, full_name,
-          category)
-     SELECT $1, purchase_id, line, quantity_scale, transfer_id, quantity, unit_price, amount, item, full_name, category
-     FROM wallet_purchase_lines",
+     ",
+        LINES_OF_BATCH
+    ),
     &[INT4OID, TIMESTAMPTZOID, TEXTOID],
 );
 
@@ -237,7 +261,31 @@ pub struct Purchase {
     pub lines: Vec<(Line, Option<Uuid>)>,
 }
 
-/// Writes purchases with their lines: one statement, however many.
+/// Writes a purchase that is made now, with its lines and its event: one statement.
+pub fn insert_one(session: &Session, purchase: &Purchase, event: [Argument; 7], actor: &str) {
+    let mut lines = Batch::new(c"wallet_purchase_lines", LINES);
+    push_lines(&mut lines, purchase);
+    let _lines = lines.register();
+    let mut arguments = event.to_vec();
+    arguments.extend([
+        actor.into(),
+        purchase.id.into(),
+        (purchase.state as i16).into(),
+        purchase.transaction_id.into(),
+        purchase.authentication_id.into(),
+        purchase.member.account_id.into(),
+        purchase.amount.into(),
+        (&purchase.member.member).into(),
+        (&purchase.merchant).into(),
+        purchase.device.as_deref().into(),
+        purchase.reference.as_deref().into(),
+        refusal(purchase),
+        purchase.metadata.as_ref().into(),
+    ]);
+    session.run(&INSERT_ONE, &arguments);
+}
+
+/// Writes purchases that tills have made, with their lines: one statement, however many.
 pub fn insert(session: &Session, ledger_id: i32, purchases: &[Purchase], now: i64, actor: &str) {
     let mut rows = Batch::new(c"wallet_purchases", PURCHASES);
     let mut lines = Batch::new(c"wallet_purchase_lines", LINES);
@@ -258,24 +306,32 @@ pub fn insert(session: &Session, ledger_id: i32, purchases: &[Purchase], now: i6
             (&purchase.merchant).into(),
             purchase.device.as_deref().into(),
             purchase.reference.as_deref().into(),
-            purchase.refusal.as_ref().map_or(Argument::datum(None), Refusal::argument),
+            refusal(purchase),
             purchase.metadata.as_ref().into(),
         ]);
-        for (place, (line, transfer_id)) in purchase.lines.iter().enumerate() {
-            lines.push(&[
-                purchase.id.into(),
-                i16::try_from(place + 1).expect("a purchase has few lines").into(),
-                i16::try_from(line.quantity_scale).expect("few decimals").into(),
-                (*transfer_id).into(),
-                line.quantity.into(),
-                line.unit_price.into(),
-                line.amount.into(),
-                (&line.item).into(),
-                line.name.as_deref().into(),
-                line.category.as_deref().into(),
-            ]);
-        }
+        push_lines(&mut lines, purchase);
     }
     let (_rows, _lines) = (rows.register(), lines.register());
     session.run(&INSERT, &[ledger_id.into(), now.into(), actor.into()]);
+}
+
+fn refusal(purchase: &Purchase) -> Argument {
+    purchase.refusal.as_ref().map_or(Argument::datum(None), Refusal::argument)
+}
+
+fn push_lines(lines: &mut Batch, purchase: &Purchase) {
+    for (place, (line, transfer_id)) in purchase.lines.iter().enumerate() {
+        lines.push(&[
+            purchase.id.into(),
+            i16::try_from(place + 1).expect("a purchase has few lines").into(),
+            i16::try_from(line.quantity_scale).expect("few decimals").into(),
+            (*transfer_id).into(),
+            line.quantity.into(),
+            line.unit_price.into(),
+            line.amount.into(),
+            (&line.item).into(),
+            line.name.as_deref().into(),
+            line.category.as_deref().into(),
+        ]);
+    }
 }

@@ -12,16 +12,16 @@ const LUNCH: &str = r#"[{"item": "nasi-goreng", "quantity": 2}, {"item": "es-teh
 const ATTEMPTS: &[(&str, &str)] = &[
     (
         "UPDATE wallet_data.purchases SET refunded_amount = amount + 1 WHERE state_id = 1",
-        "purchases_refund_within_amount",
+        "guard",
     ),
     (
         "UPDATE wallet_data.purchases SET overdraft_returned_amount = overdraft_amount + 1 WHERE is_overdraft",
-        "purchases_overdraft",
+        "guard",
     ),
-    ("UPDATE wallet_data.purchase_items SET refunded_amount = amount + 1", "purchase_items_refund_within_amount"),
+    ("UPDATE wallet_data.purchase_items SET refunded_amount = amount + 1", "guard"),
     (
         "UPDATE wallet_data.purchase_items SET refunded_quantity = quantity + 1",
-        "purchase_items_refund_within_quantity",
+        "guard",
     ),
     ("UPDATE wallet_data.purchases SET refunded_amount = 'NaN' WHERE state_id = 1", "held_amount_check"),
     ("UPDATE wallet_data.purchases SET refunded_amount = refunded_amount - 1 WHERE refunded_amount > 0", "guard"),
@@ -37,31 +37,41 @@ const ATTEMPTS: &[(&str, &str)] = &[
         "INSERT INTO wallet_data.purchases (ledger_id, state_id, purchase_id, account_id, purchased_at, created_at,
              amount, member, merchant, actor)
          VALUES (1, 2, gen_random_uuid(), 1, now(), now(), 1, 'm1', 'canteen', 'x')",
-        "purchases_refused_moves_nothing",
+        "purchases_paid_or_refused",
     ),
     (
         "INSERT INTO wallet_data.purchases (ledger_id, state_id, purchase_id, transaction_id, account_id, purchased_at,
              created_at, amount, member, merchant, actor, error)
          VALUES (1, 2, gen_random_uuid(), gen_random_uuid(), 1, now(), now(), 1, 'm1', 'canteen', 'x', '{}')",
-        "purchases_refused_moves_nothing",
-    ),
-    (
-        "INSERT INTO wallet_data.purchases (ledger_id, state_id, purchase_id, transaction_id, account_id, purchased_at,
-             created_at, amount, member, merchant, actor, overdraft_amount)
-         VALUES (1, 1, gen_random_uuid(), gen_random_uuid(), 1, now(), now(), 1, 'm1', 'canteen', 'x', 1)",
-        "purchases_overdraft",
-    ),
-    (
-        "INSERT INTO wallet_data.purchases (ledger_id, state_id, purchase_id, transaction_id, account_id, purchased_at,
-             created_at, amount, member, merchant, actor, device_sequence)
-         VALUES (1, 1, gen_random_uuid(), gen_random_uuid(), 1, now(), now(), 1, 'm1', 'canteen', 'x', 7)",
-        "purchases_sequence_of_device",
+        "purchases_paid_or_refused",
     ),
     (
         "INSERT INTO wallet_data.purchases (ledger_id, state_id, purchase_id, transaction_id, account_id, purchased_at,
              created_at, amount, member, merchant, actor, device, device_sequence)
          VALUES (1, 1, gen_random_uuid(), gen_random_uuid(), 1, now(), now(), 1, 'm1', 'canteen', 'x', 'till-1', 1)",
         "purchases_sequence",
+    ),
+    (
+        "INSERT INTO wallet_data.purchases (ledger_id, state_id, purchase_id, transaction_id, account_id, purchased_at,
+             created_at, amount, member, merchant, actor, device, device_sequence)
+         VALUES (1, 1, gen_random_uuid(), gen_random_uuid(), 1, now(), now(), 1, 'm1', 'canteen', 'x', 'till-1', 0)",
+        "till_number_check",
+    ),
+    (
+        "INSERT INTO wallet_data.purchases (ledger_id, state_id, purchase_id, transaction_id, account_id, purchased_at,
+             created_at, amount, member, merchant, actor)
+         VALUES (1, 1, gen_random_uuid(), gen_random_uuid(), 1, 'infinity', now(), 1, 'm1', 'canteen', 'x')",
+        "finite_time_check",
+    ),
+    (
+        "INSERT INTO wallet_data.purchase_items (ledger_id, line, quantity_scale, purchase_id, quantity, unit_price,
+             amount, item) VALUES (1, 0, 0, gen_random_uuid(), 1, 1, 1, 'pen')",
+        "line_number_check",
+    ),
+    (
+        "INSERT INTO wallet_data.purchase_items (ledger_id, line, quantity_scale, purchase_id, quantity, unit_price,
+             amount, item) VALUES (1, 1, 4, gen_random_uuid(), 1, 1, 1, 'pen')",
+        "quantity_scale_check",
     ),
     (
         "INSERT INTO wallet_data.device_entries SELECT * FROM wallet_data.device_entries LIMIT 1",
@@ -101,6 +111,18 @@ const CASES: &[(&str, Findings)] = &[
     (
         "UPDATE wallet_data.purchase_items SET transfer_id = NULL WHERE purchase_id = '{sold}' AND line = 2",
         &[["purchase_posting_mismatch", "{sold}"], ["purchase_posting_mismatch", "{sold}"]],
+    ),
+    (
+        "UPDATE wallet_data.purchases SET state_id = 1 WHERE purchase_id = '{refused}'",
+        &[["purchase_posting_mismatch", "{refused}"]],
+    ),
+    (
+        "UPDATE wallet_data.purchase_items SET refunded_quantity = quantity + 1 WHERE purchase_id = '{sold}' AND line = 1",
+        &[["purchase_sum_mismatch", "{sold}"]],
+    ),
+    (
+        "UPDATE wallet_data.purchases SET overdraft_returned_amount = amount + 1 WHERE purchase_id = '{lent}'",
+        &[["purchase_sum_mismatch", "{lent}"]],
     ),
     (
         "UPDATE wallet_data.purchases SET transaction_id = gen_random_uuid() WHERE purchase_id = '{lent}'",

@@ -34,6 +34,21 @@ pub static PURCHASES: Statement = Statement::new(
          LEFT JOIN refunds r ON r.purchase_id = p.purchase_id
          WHERE p.ledger_id = $1 AND p.refunded_amount <> coalesce(r.refunded, 0)
          UNION ALL
+         SELECT 'purchase_sum_mismatch', p.purchase_id::text, 'at most ' || v.whole, v.part::text,
+                jsonb_build_object('line', v.line)
+         FROM (SELECT purchase_id, NULL::smallint AS line, amount AS whole, refunded_amount AS part
+               FROM wallet_data.purchases WHERE ledger_id = $1
+               UNION ALL
+               SELECT purchase_id, NULL, overdraft_amount, overdraft_returned_amount
+               FROM wallet_data.purchases WHERE ledger_id = $1
+               UNION ALL
+               SELECT purchase_id, line, amount, refunded_amount FROM wallet_data.purchase_items WHERE ledger_id = $1
+               UNION ALL
+               SELECT purchase_id, line, quantity, refunded_quantity
+               FROM wallet_data.purchase_items WHERE ledger_id = $1) v
+         JOIN wallet_data.purchases p ON p.ledger_id = $1 AND p.purchase_id = v.purchase_id
+         WHERE v.part > v.whole
+         UNION ALL
          SELECT 'purchase_posting_mismatch', p.purchase_id::text,
                 CASE WHEN p.state_id = 1 THEN d.amount::text ELSE 'nothing' END,
                 coalesce(t.amount::text, CASE WHEN d.transfer_id IS NULL THEN 'no transfer' ELSE 'missing' END),
@@ -41,9 +56,9 @@ pub static PURCHASES: Statement = Statement::new(
          FROM paid d
          JOIN wallet_data.purchases p ON p.ledger_id = $1 AND p.purchase_id = d.purchase_id
          LEFT JOIN wallet_data.transfers t ON t.ledger_id = $1 AND t.transfer_id = d.transfer_id
-         WHERE CASE WHEN p.state_id = 2 THEN d.transfer_id IS NOT NULL
+         WHERE CASE WHEN p.state_id = 2 THEN d.transfer_id IS NOT NULL OR p.transaction_id IS NOT NULL
                     ELSE t.amount IS DISTINCT FROM d.amount
-                         OR coalesce(t.transaction_id, t.transfer_id) <> p.transaction_id END
+                         OR coalesce(t.transaction_id, t.transfer_id) IS DISTINCT FROM p.transaction_id END
          UNION ALL
          SELECT 'purchase_posting_mismatch', r.purchase_id::text, r.amount::text, coalesce(t.moved, 0)::text,
                 jsonb_build_object('refund_id', r.refund_id)

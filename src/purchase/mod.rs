@@ -272,7 +272,9 @@ fn settle(purchase: &mut Purchase, receipts: &[Receipt]) -> Result<Left> {
         *transfer_id = place.and_then(|place| receipts[place].id);
     }
     purchase.transaction_id = last.transaction_id;
-    Ok(Left { balance: last.debit_balance, remaining: last.remaining })
+    // What the category with the least room leaves is what the next purchase like this one may cost.
+    let remaining = receipts.iter().filter_map(|receipt| receipt.remaining).min();
+    Ok(Left { balance: last.debit_balance, remaining })
 }
 
 /// Turns a purchase into one that was refused.

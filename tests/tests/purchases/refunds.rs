@@ -145,3 +145,24 @@ async fn fifty_refunds_at_once_never_exceed() {
     assert_eq!(posted(&client, "wallets:m1").await.parse::<Decimal>().unwrap(), dec!(65000) + back);
     assert_purchases_sound(&db).await;
 }
+
+#[tokio::test]
+async fn a_refund_gives_the_allowance_back() {
+    let (db, client) = school("allowance").await;
+    let limit = r#"set_spending_limit('wallets:m1', daily => 50000, categories => '{"limits": {"food": {"daily": 30000}}}')"#;
+    call(&client, limit).await;
+    let bought = buy(&client, "m1", LUNCH, "").await;
+    assert_eq!(bought.pick(["amount", "remaining"]), ["35000.00", "0.00"]);
+    let id = &bought["id"];
+    let refused = buy(&client, "m1", r#"[{"item": "nasi-goreng"}]"#, ", on_error => 'report'").await;
+    assert_eq!(refused.pick(["status", "error"]), ["refused", "spending_limit_exceeded"]);
+    call(&client, &format!(r#"refund_purchase('{id}', '[{{"line": 1, "quantity": 1}}]')"#)).await;
+    let left = call(&client, "check_spending_limit('wallets:m1', 1, 'canteen', 'food')").await;
+    assert_eq!(left.pick(["allowed", "spent", "remaining"]), ["t", "15000.00", "15000.00"]);
+    let again = buy(&client, "m1", r#"[{"item": "nasi-goreng"}]"#, "").await;
+    assert_eq!(&again["remaining"], "0.00");
+    call(&client, &format!("refund_purchase('{id}')")).await;
+    let left = call(&client, "check_spending_limit('wallets:m1', 1)").await;
+    assert_eq!(left.pick(["spent", "remaining"]), ["15000.00", "35000.00"]);
+    assert_purchases_sound(&db).await;
+}

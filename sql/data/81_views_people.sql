@@ -56,9 +56,9 @@ FROM (
            nullif(s.scope, '') AS scope, s.assigned_at, s.assigned_by
     FROM wallet_data.role_assignments s
     UNION ALL
-    SELECT g.ledger_id, g.actor, 'guardian', g.guardian, NULL, NULL FROM wallet_data.guardians g WHERE g.actor IS NOT NULL
+    SELECT g.ledger_id, g.actor, 'guardian' AS role, g.guardian AS scope, NULL AS assigned_at, NULL AS assigned_by FROM wallet_data.guardians g WHERE g.actor IS NOT NULL
     UNION ALL
-    SELECT m.ledger_id, m.actor, 'member', m.member, NULL, NULL FROM wallet_data.members m WHERE m.actor IS NOT NULL
+    SELECT m.ledger_id, m.actor, 'member' AS role, m.member AS scope, NULL AS assigned_at, NULL AS assigned_by FROM wallet_data.members m WHERE m.actor IS NOT NULL
 ) r
 JOIN wallet_data.ledgers l ON l.ledger_id = r.ledger_id;
 COMMENT ON VIEW wallet_ledger.role_assignments IS

@@ -81,7 +81,8 @@ FROM (
                CASE WHEN p.state_id = 1 THEN p.amount ELSE 0 END AS amount, 0 AS refunded, p.is_overdraft
         FROM wallet_data.purchases p JOIN wallet_data.ledgers z ON z.ledger_id = p.ledger_id
         UNION ALL
-        SELECT r.ledger_id, p.merchant, (r.refunded_at AT TIME ZONE z.timezone)::date, 0, 0, r.amount, false
+        SELECT r.ledger_id, p.merchant, (r.refunded_at AT TIME ZONE z.timezone)::date AS day, 0 AS form, 0 AS amount,
+               r.amount AS refunded, false AS is_overdraft
         FROM wallet_data.purchase_refunds r
         JOIN wallet_data.purchases p ON p.ledger_id = r.ledger_id AND p.purchase_id = r.purchase_id
         JOIN wallet_data.ledgers z ON z.ledger_id = r.ledger_id) f

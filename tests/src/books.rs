@@ -48,7 +48,7 @@ pub async fn contents(client: &Client) -> BTreeMap<String, String> {
         client,
         // Secrets are for wallet_owner alone.
         "SELECT relname FROM pg_class WHERE relnamespace = 'wallet_data'::regnamespace AND relkind = 'r' \
-           AND has_table_privilege(oid, 'SELECT')",
+           AND has_table_privilege('wallet_app', oid, 'SELECT')",
     )
     .await;
     let mut digests = BTreeMap::new();

@@ -86,16 +86,18 @@ fn purchase(
         // Whoever may date a purchase may make one.
         let action = if effective_at.is_some() { Action::DatePurchase } else { Action::Purchase };
         access::demand(&session, &ledger, action, target)?;
-        let fingerprint = Fingerprint::new(Operation::Purchase)
-            .text("member_account", Some(member))
-            .text("merchant", Some(merchant))
-            .raw("items", Some(items.0.to_document().as_bytes()))
-            .text("device", device)
-            .raw("authentication", authentication_id.as_ref().map(|id| &id.as_bytes()[..]))
-            .text("reference", reference)
-            .raw("metadata", metadata.map(|metadata| metadata.as_bytes()))
-            .text("on_error", Some(mode))
-            .integer("effective_at", effective_at);
+        let fingerprint = || {
+            Fingerprint::new(Operation::Purchase)
+                .text("member_account", Some(member))
+                .text("merchant", Some(merchant))
+                .raw("items", Some(items.0.to_document().as_bytes()))
+                .text("device", device)
+                .raw("authentication", authentication_id.as_ref().map(|id| &id.as_bytes()[..]))
+                .text("reference", reference)
+                .raw("metadata", metadata.map(|metadata| metadata.as_bytes()))
+                .text("on_error", Some(mode))
+                .integer("effective_at", effective_at)
+        };
         let order = Order {
             merchant,
             lines: &lines,
@@ -107,7 +109,7 @@ fn purchase(
             effective_at,
         };
         let work = || Ok(Snapshot::new(buy(&session, &ledger, member, scene, &order)?));
-        let (snapshot, replayed) = once(&session, ledger.id, idempotency_key, &fingerprint, work)?;
+        let (snapshot, replayed) = once(&session, ledger.id, idempotency_key, fingerprint, work)?;
         Ok(PurchaseRow { ledger: ledger.name, snapshot, replayed })
     })
 }
@@ -145,7 +147,7 @@ fn once<T: Serialize + DeserializeOwned>(
     session: &Session,
     ledger_id: i32,
     key: Option<&str>,
-    fingerprint: &Fingerprint,
+    fingerprint: impl FnOnce() -> Fingerprint,
     work: impl FnOnce() -> Result<T>,
 ) -> Result<(T, bool)> {
     if key.is_none() {
@@ -154,12 +156,13 @@ fn once<T: Serialize + DeserializeOwned>(
     let unreadable =
         |_| LedgerError::new(Code::BooksInconsistent, "the stored result of a purchase is unreadable");
     let mut fresh = None;
-    let (stored, replayed) = idempotency::once(session, ledger_id, key, fingerprint, ledger::now(), || {
-        let done = work()?;
-        let stored = serde_json::to_value(&done).map_err(unreadable)?;
-        fresh = Some(done);
-        Ok(stored)
-    })?;
+    let (stored, replayed) =
+        idempotency::once(session, ledger_id, key, &fingerprint(), ledger::now(), || {
+            let done = work()?;
+            let stored = serde_json::to_value(&done).map_err(unreadable)?;
+            fresh = Some(done);
+            Ok(stored)
+        })?;
     match fresh {
         Some(done) => Ok((done, replayed)),
         None => Ok((serde_json::from_value::<T>(stored).map_err(unreadable)?, replayed)),
@@ -208,15 +211,17 @@ fn refund_purchase(
         };
         access::demand(&session, &ledger, Action::RefundPurchase, Target { member, merchant })?;
         found?;
-        let document = items.as_ref().map(|items| items.0.to_document());
-        let fingerprint = Fingerprint::new(Operation::RefundPurchase)
-            .raw("purchase_id", Some(id.as_bytes()))
-            .raw("items", document.as_ref().map(|items| items.as_bytes()))
-            .amount("amount", amount)
-            .text("reason", reason);
+        let fingerprint = || {
+            let document = items.as_ref().map(|items| items.0.to_document());
+            Fingerprint::new(Operation::RefundPurchase)
+                .raw("purchase_id", Some(id.as_bytes()))
+                .raw("items", document.as_ref().map(|items| items.as_bytes()))
+                .amount("amount", amount)
+                .text("reason", reason)
+        };
         let order = refund::Order { amount, items: wanted, reason };
         let work = || Ok(RefundSnapshot::new(id, refund::refund(&session, &ledger, id, &order)?));
-        let (snapshot, replayed) = once(&session, ledger.id, idempotency_key, &fingerprint, work)?;
+        let (snapshot, replayed) = once(&session, ledger.id, idempotency_key, fingerprint, work)?;
         Ok(RefundRow { ledger: ledger.name, snapshot, replayed })
     })
 }

@@ -16,31 +16,27 @@ use pgrx::pg_sys::{
 };
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use uuid::Uuid;
 
-const SCENE: &str = "SELECT m.member, m.state_id, w.account_id, w.address, w.currency, w.scale,
-            r.state_id, c.address, d.state_id, i.state_id, i.quantity_scale, i.price, i.full_name, i.category
-     FROM unnest($5) WITH ORDINALITY AS n (item, place)
+// One row for each item that there is, one row without where there is none of them, and none at all without the
+// member: nothing else is asked for then. Begins at the member: a function scan and a sort would cost as much as
+// all of the look-ups.
+const SCENE: &str =
+    "SELECT m.member, m.state_id, w.account_id, w.address, w.currency, w.scale, r.state_id, c.address,
+            d.state_id, i.item, i.state_id, i.quantity_scale, i.price, i.full_name, i.category
+     FROM wallet_data.members m
+     JOIN wallet_data.accounts w ON w.ledger_id = $1 AND w.account_id = m.account_id
      LEFT JOIN wallet_data.merchants r ON r.ledger_id = $1 AND r.merchant = $3
      LEFT JOIN wallet_data.accounts c ON c.ledger_id = $1 AND c.account_id = r.account_id
      LEFT JOIN wallet_data.devices d ON d.ledger_id = $1 AND d.device = $4 AND d.merchant = $3
-     LEFT JOIN wallet_data.members m ON m.ledger_id = $1 AND ";
-const WALLET_AND_ITEMS: &str = "
-     LEFT JOIN wallet_data.accounts w ON w.ledger_id = $1 AND w.account_id = m.account_id
-     LEFT JOIN wallet_data.items i ON i.ledger_id = $1 AND i.merchant = $3 AND i.item = n.item
-     ORDER BY n.place";
+     LEFT JOIN wallet_data.items i ON i.ledger_id = $1 AND i.merchant = $3 AND i.item = ANY ($5)
+     WHERE m.ledger_id = $1 AND ";
 
-static BY_NAME: Statement = Statement::new(
-    concatcp!(SCENE, "m.member = $2", WALLET_AND_ITEMS),
-    &[INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID],
-);
+static BY_NAME: Statement =
+    Statement::new(concatcp!(SCENE, "m.member = $2"), &[INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID]);
 static BY_ACCOUNT: Statement = Statement::new(
-    concatcp!(
-        SCENE,
-        "m.account_id = (SELECT a.account_id FROM wallet_data.accounts a
-                         WHERE a.ledger_id = $1 AND a.address = $2 AND a.stripe = 0)",
-        WALLET_AND_ITEMS
-    ),
+    concatcp!(SCENE, "w.address = $2 AND w.stripe = 0"),
     &[INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID],
 );
 
@@ -92,13 +88,13 @@ static INSERT_ONE: Statement = Statement::new(
          INSERT INTO wallet_data.purchases
              (ledger_id, created_at, actor, purchase_id, state_id, transaction_id, authentication_id, account_id,
               purchased_at, amount, member, merchant, device, reference, error, metadata)
-         VALUES ($1, $4, $8, $9, $10, $11, $12, $13, $4, $14, $15, $16, $17, $18, $19, $20))
+         VALUES ($1, $4, $8, $9, $10, $11, $12, $13, $21, $14, $15, $16, $17, $18, $19, $20))
      ",
         LINES_OF_BATCH
     ),
     &[
         INT4OID, UUIDOID, INT8OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, UUIDOID, INT2OID, UUIDOID,
-        UUIDOID, INT8OID, NUMERICOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID,
+        UUIDOID, INT8OID, NUMERICOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TIMESTAMPTZOID,
     ],
 );
 
@@ -137,7 +133,8 @@ pub struct Merchant {
     pub account: String,
 }
 
-/// Everything that a purchase needs to know, as it is at the moment. What is not there is `None`.
+/// Everything that a purchase needs to know, as it is at the moment. What is not there is `None`; without the member
+/// all of it is.
 pub struct Scene {
     pub member: Option<Member>,
     pub merchant: Option<Merchant>,
@@ -154,38 +151,34 @@ pub fn scene<'a>(
     member: &str,
     merchant: &str,
     device: Option<&str>,
-    items: impl Iterator<Item = &'a str>,
+    items: impl Iterator<Item = &'a str> + Clone,
 ) -> Scene {
     let statement = if member.contains(':') { &BY_ACCOUNT } else { &BY_NAME };
-    let arguments = [ledger_id.into(), member.into(), merchant.into(), device.into(), Argument::texts(items)];
+    let arguments =
+        [ledger_id.into(), member.into(), merchant.into(), device.into(), Argument::texts(items.clone())];
     let rows = session.run(statement, &arguments);
-    let mut scene = Scene {
-        member: None,
-        merchant: None,
-        device_is_active: None,
-        items: Vec::with_capacity(rows.count()),
-    };
-    for row in rows.iter() {
-        if scene.items.is_empty() {
-            scene.member = self::member(&row);
-            let merchant = |state: i16| Merchant { is_active: is_active(state), account: row.need(7) };
-            scene.merchant = row.get::<i16>(6).map(merchant);
-            scene.device_is_active = row.get::<i16>(8).map(is_active);
-        }
-        scene.items.push(item(&row, 9));
+    let first = rows.first();
+    let first = first.as_ref();
+    let found: HashMap<String, Item> =
+        rows.iter().filter_map(|row| Some((row.get(9)?, item(&row, 10)?))).collect();
+    let merchant = |row: &Row| Some(Merchant { is_active: is_active(row.get(6)?), account: row.need(7) });
+    Scene {
+        member: first.map(self::member),
+        merchant: first.and_then(merchant),
+        device_is_active: first.and_then(|row| row.get(8)).map(is_active),
+        items: items.map(|name| found.get(name).cloned()).collect(),
     }
-    scene
 }
 
-fn member(row: &Row) -> Option<Member> {
-    Some(Member {
-        member: row.get(0)?,
+fn member(row: &Row) -> Member {
+    Member {
+        member: row.need(0),
         is_active: is_active(row.need(1)),
         account_id: row.need(2),
         account: row.need(3),
         currency: row.need(4),
         scale: scale(row.need(5)),
-    })
+    }
 }
 
 /// State, quantity scale, price, name and category, from that column on.
@@ -281,6 +274,7 @@ pub fn insert_one(session: &Session, purchase: &Purchase, event: [Argument; 7], 
         purchase.reference.as_deref().into(),
         refusal(purchase),
         purchase.metadata.as_ref().into(),
+        purchase.purchased_at.into(),
     ]);
     session.run(&INSERT_ONE, &arguments);
 }

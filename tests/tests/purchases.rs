@@ -291,3 +291,28 @@ async fn only_trusted_backends_and_auditors_see_and_nobody_else() {
     }
     assert!(try_buy(&auditor, "m1", LUNCH, "").await.is_err());
 }
+
+#[tokio::test]
+async fn a_purchase_may_count_at_another_time() {
+    let (db, client) = school("dated").await;
+    call(
+        &client,
+        "set_spending_limit('wallets:m1', windows => '[{\"from\": \"07:00\", \"to\": \"15:00\"}]')",
+    )
+    .await;
+    let at = |clock: &str| format!(", on_error => 'report', effective_at => '2030-11-18 {clock}+07'");
+    let bought = buy(&client, "m1", LUNCH, &at("12:00")).await;
+    assert_eq!(bought.pick(["status", "error"]), ["completed", "NULL"]);
+    let late = buy(&client, "m1", LUNCH, &at("15:00")).await;
+    assert_eq!(late.pick(["status", "error"]), ["refused", "spending_limit_exceeded"]);
+    let sql = "SELECT purchased_at = '2030-11-18 12:00+07' AND created_at < now() + interval '1 minute' AS is_dated,
+                   (SELECT bool_and(effective_at = p.purchased_at) FROM wallet_ledger.transfers t
+                    WHERE t.transaction_id = p.transaction_id) AS is_posted_so
+               FROM wallet_ledger.purchases p WHERE status = 'completed'";
+    assert_eq!(lines(&client, sql).await[0].pick(["is_dated", "is_posted_so"]), ["t", "t"]);
+    for never in ["infinity", "-infinity"] {
+        let refused = try_buy(&client, "m1", LUNCH, &format!(", effective_at => '{never}'")).await;
+        assert_error(refused, "invalid_argument", "PT400");
+    }
+    assert_purchases_sound(&db).await;
+}

@@ -59,6 +59,6 @@ SQL
 dropdb --force $database
 createdb -T template0 $database
 printed=$(cd "$ROOT" && query -P format=aligned -P tuples_only=off -P pager=off -f examples/demo.sql 2>/dev/null |
-    sed "s/capture_hold('[^']*'/capture_hold('…'/; s/12 took [0-9]* /12 took … /; s/ *\$//")
+    sed "s/capture_hold('[^']*'/capture_hold('…'/; s/14 took [0-9]* /14 took … /; s/ *\$//")
 printf '%s\n' "$printed" >"$ROOT/examples/demo.expected"
 note "written: docs/errors.md, sql/expected.sql, examples/demo.expected"

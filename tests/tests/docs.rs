@@ -223,7 +223,7 @@ fn masked(output: &str) -> String {
         text.replace_range(start..end, "…");
         from = start;
     }
-    if let Some(start) = text.find("12 took ").map(|at| at + "12 took ".len()) {
+    if let Some(start) = text.find("14 took ").map(|at| at + "14 took ".len()) {
         let end = start + text[start..].find(' ').expect("milliseconds");
         text.replace_range(start..end, "…");
     }

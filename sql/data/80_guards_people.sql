@@ -33,19 +33,19 @@ ALTER TABLE wallet_data.items ENABLE ALWAYS TRIGGER items_are_kept;
 -- A name, and the account that it stands for, are what everything else refers to.
 CREATE OR REPLACE TRIGGER members_keep_their_wallet
     BEFORE UPDATE ON wallet_data.members
-    FOR EACH ROW WHEN ((OLD.ledger_id, OLD.member, OLD.account_id) IS DISTINCT FROM (NEW.ledger_id, NEW.member, NEW.account_id))
+    FOR EACH ROW WHEN (OLD.ledger_id <> NEW.ledger_id OR OLD.member <> NEW.member OR OLD.account_id <> NEW.account_id)
     EXECUTE FUNCTION wallet_data.refuse_change();
 ALTER TABLE wallet_data.members ENABLE ALWAYS TRIGGER members_keep_their_wallet;
 
 CREATE OR REPLACE TRIGGER merchants_keep_their_account
     BEFORE UPDATE ON wallet_data.merchants
-    FOR EACH ROW WHEN ((OLD.ledger_id, OLD.merchant, OLD.account_id) IS DISTINCT FROM (NEW.ledger_id, NEW.merchant, NEW.account_id))
+    FOR EACH ROW WHEN (OLD.ledger_id <> NEW.ledger_id OR OLD.merchant <> NEW.merchant OR OLD.account_id <> NEW.account_id)
     EXECUTE FUNCTION wallet_data.refuse_change();
 ALTER TABLE wallet_data.merchants ENABLE ALWAYS TRIGGER merchants_keep_their_account;
 
 CREATE OR REPLACE TRIGGER devices_keep_their_merchant
     BEFORE UPDATE ON wallet_data.devices
-    FOR EACH ROW WHEN ((OLD.ledger_id, OLD.device, OLD.merchant) IS DISTINCT FROM (NEW.ledger_id, NEW.device, NEW.merchant))
+    FOR EACH ROW WHEN (OLD.ledger_id <> NEW.ledger_id OR OLD.device <> NEW.device OR OLD.merchant <> NEW.merchant)
     EXECUTE FUNCTION wallet_data.refuse_change();
 ALTER TABLE wallet_data.devices ENABLE ALWAYS TRIGGER devices_keep_their_merchant;
 

@@ -107,3 +107,37 @@ async fn verify_finds_limits_that_do_not_count() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].pick(["finding", "subject"]), ["limits_differ", "wallets:a"]);
 }
+
+/// A guardian tightens, and loosens what the guardian has tightened; nothing that the organisation has set.
+#[tokio::test]
+async fn a_guardian_loosens_nothing_that_the_organisation_has_set() {
+    let (db, client) = school("guardian").await;
+    call(&client, "create_member('a')").await;
+    call(&client, "create_guardian('sari', actor => 'bu-sari')").await;
+    call(&client, "link_guardian('sari', 'a', may_set_limits => true)").await;
+    db::execute(&client, "SET wallet_ledger.actor = 'pak-admin'").await;
+    limit(&client, "daily => 100").await;
+    call(&client, "set_spending_limit('*', weekly => 1000)").await;
+    let guardian = db.connect_as("wallet_user").await;
+    db::execute(&guardian, "SET wallet_ledger.actor = 'bu-sari'").await;
+    for loosened in [
+        "'wallets:a', daily => 500",
+        "'wallets:a'",
+        "'wallets:a', name => 'own', daily => 500, replaces_default => true",
+        "'*', weekly => 5000",
+        "'wallets:b', daily => 1",
+        "'bank', daily => 1",
+    ] {
+        let refused = try_call(&guardian, &format!("set_spending_limit({loosened})")).await;
+        assert_error(refused, "not_allowed", "PT403");
+    }
+    call(&guardian, "set_spending_limit('wallets:a', name => 'guardian', daily => 30)").await;
+    assert_eq!(super::assert_limited(super::pay(&client, "31", "").await, "daily")["limit"], "guardian");
+    call(&guardian, "set_spending_limit('wallets:a', name => 'guardian', daily => 300)").await;
+    assert_eq!(super::assert_limited(super::pay(&client, "101", "").await, "daily")["limit"], "default");
+    // The organisation may change what a guardian has set.
+    let changed = call(&client, "set_spending_limit('wallets:a', name => 'guardian')").await;
+    assert_eq!(changed.pick(["daily", "set_by"]), ["NULL", "pak-admin"]);
+    let taken = try_call(&guardian, "set_spending_limit('wallets:a', name => 'guardian', daily => 1)").await;
+    assert_error(taken, "not_allowed", "PT403");
+}

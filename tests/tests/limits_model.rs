@@ -1,4 +1,4 @@
-//! Proves gross spending against a model of its own: four sessions, each with a wallet, a hundred thousand random
+//! Proves gross spending against a model of its own: sixteen sessions, each with a wallet, a hundred thousand random
 //! operations in all, payments on any day, batches, holds, captures, refunds and changes of limits. Whatever is
 //! asked, the answer of check_spending_limit, the outcome of posting and the model agree, number by number.
 
@@ -11,7 +11,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use wallet_ledger_tests::*;
 
-const SESSIONS: u64 = 4;
+const SESSIONS: u64 = 16;
 /// Operations of all sessions together: a whole run of CI has not the time for all of them.
 const OPERATIONS: u64 = 24_000;
 const OPERATIONS_LONG: u64 = 120_000;

@@ -182,6 +182,11 @@ no_allowance_back() {
 no_limits_read_anew() { replace src/limit/mod.rs 'None => forget(session, ledger),' 'None => {}'; }
 # shellcheck disable=SC2016
 no_limited_lock() { replace src/limit/store.rs 'WHERE ledger_id = $1 FOR SHARE' 'WHERE ledger_id = $1'; }
+no_limit_bound() { replace sql/data/13_limits.sql 'AS numeric CHECK (VALUE >= 0 AND' 'AS numeric CHECK (VALUE IS NOT NULL OR'; }
+no_limit_history_guard() {
+    replace sql/data/80_guards_limits.sql 'ENABLE ALWAYS TRIGGER spending_limits_append_only' \
+        'DISABLE TRIGGER spending_limits_append_only'
+}
 no_dated_mark() { replace src/limit/rules/gauge.rs '&& !stored.is_dated =>' '=>'; }
 # shellcheck disable=SC2016
 no_till_lock() { replace src/purchase/sync/store.rs 'd.device = $2 FOR NO KEY UPDATE OF d' 'd.device = $2'; }
@@ -219,6 +224,8 @@ no_holds_counted              limits races::sixteen_tills_never_spend_more_than_
 no_allowance_back             limits a_refund_gives_the_allowance_back
 no_limits_read_anew           limits scopes::the_organisation_s_default_counts_for_members
 no_limited_lock               limits races::the_organisation_s_limit_reaches_members_made_at_the_same_time
+no_limit_bound                limits changes::rows_of_the_history_cannot_be_changed
+no_limit_history_guard        limits changes::rows_of_the_history_cannot_be_changed
 no_dated_mark                 limits times::what_is_dated_into_the_future_counts_when_its_day_comes
 no_till_lock                  sync the_same_batch_at_once_is_taken_once
 no_refund_lock                purchases refunds::fifty_refunds_at_once_never_exceed

@@ -5,7 +5,7 @@
 
 use super::rules::{self, Kind, LABEL_BYTES_MAX};
 use super::store::roles::{self as store, Assignment};
-use crate::access::{self, rules::Reach, rules::Role};
+use crate::access::{self, rules::Action, rules::Reach, rules::Role};
 use crate::error::{Result, invalid, missing};
 use crate::event;
 use crate::form::needed_label;
@@ -70,6 +70,16 @@ impl<'a> Wanted<'a> {
     }
 }
 
+/// Who acts, if that person may do this to somebody's role: nobody to the own one.
+fn demand(session: &Session, ledger: &Ledger, wanted: &Wanted, action: Action) -> Result<String> {
+    access::demand(session, ledger, action, wanted.role.target(wanted.scope))?;
+    let acting = settings::actor();
+    if !identity::is_trusted() {
+        access::rules::check_not_oneself(&acting, wanted.actor, action)?;
+    }
+    Ok(acting)
+}
+
 /// Gives a role.
 pub fn assign(
     session: &Session,
@@ -79,12 +89,7 @@ pub fn assign(
     scope: Option<&str>,
 ) -> Result<Standing> {
     let wanted = Wanted::checked(actor, role, scope)?;
-    let action = role.assigning();
-    access::demand(session, ledger, action, role.target(wanted.scope))?;
-    let acting = settings::actor();
-    if !identity::is_trusted() {
-        access::rules::check_not_oneself(&acting, wanted.actor, action)?;
-    }
+    let acting = demand(session, ledger, &wanted, role.assigning())?;
     if let Some((kind, scope)) = wanted.party() {
         super::place::find(session, ledger, kind, scope)?;
     }
@@ -108,12 +113,7 @@ pub fn revoke(
     scope: Option<&str>,
 ) -> Result<Standing> {
     let wanted = Wanted::checked(actor, role, scope)?;
-    let action = role.revoking();
-    access::demand(session, ledger, action, role.target(wanted.scope))?;
-    let acting = settings::actor();
-    if !identity::is_trusted() {
-        access::rules::check_not_oneself(&acting, wanted.actor, action)?;
-    }
+    let acting = demand(session, ledger, &wanted, role.revoking())?;
     let was_there = match wanted.person() {
         Some((kind, name)) => unset_actor(session, ledger, kind, name, wanted.actor),
         None => store::revoke(session, ledger.id, wanted.assignment()),

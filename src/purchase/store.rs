@@ -170,7 +170,8 @@ pub fn scene<'a>(
     }
 }
 
-fn member(row: &Row) -> Member {
+/// Name, state, and the wallet with its currency and decimals: the first columns of a row.
+pub fn member(row: &Row) -> Member {
     Member {
         member: row.need(0),
         is_active: is_active(row.need(1)),

@@ -271,11 +271,15 @@ pub fn reopen(session: &Session, ledger: &Ledger, intent: &Intent, reason: &str)
     }
 }
 
-/// Whether nothing live is in the way of opening an intent again; its total is kept for it then.
+/// Whether nothing live is in the way of opening an intent again; its number, its order and its total are kept
+/// for it then. What another session has not committed yet is waited for.
 fn can_live_again(session: &Session, ledger: &Ledger, intent: &Intent, now: i64) -> bool {
     let (at, order) = (intent.bank_account_id, intent.reference.as_deref());
     let order = order.filter(|_| intent.purpose == Purpose::Order);
     if clear_the_way(session, ledger, at, intent.number.as_deref(), order, now).is_err() {
+        return false;
+    }
+    if !store::live_again(session, ledger.id, intent.id) {
         return false;
     }
     let free_at = intent.accepts_until.max(now).saturating_add(intent.cooldown_micros);

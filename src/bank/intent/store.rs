@@ -110,19 +110,29 @@ static PAY: Statement = Statement::new(
     &[INT4OID, TIMESTAMPTZOID],
 );
 
+// The live row of an intent that is opened again. Another session's order or number may not be visible yet: the
+// unique indexes wait for it, and then decide.
+static LIVE_AGAIN: Statement = Statement::new(
+    "INSERT INTO wallet_data.live_intents
+         (ledger_id, unique_code, bank_account_id, intent_id, due_at, number, order_reference)
+     SELECT i.ledger_id, i.unique_code, i.bank_account_id, i.intent_id, i.expires_at, i.number,
+            CASE WHEN i.purpose_id = 2 THEN i.reference END
+     FROM wallet_data.intents i
+     WHERE i.ledger_id = $1 AND i.intent_id = $2
+     ON CONFLICT DO NOTHING",
+    &[INT4OID, UUIDOID],
+);
+
 // Also undoes a payment: whatever is not given is cleared. What is over before its time accepts nothing that
 // comes later.
 static SET_STATE: Statement = Statement::new(
     "WITH closed AS (
          DELETE FROM wallet_data.live_intents WHERE ledger_id = $1 AND intent_id = $2 AND $3 NOT IN (1, 2, 3)),
-     live AS (
-         INSERT INTO wallet_data.live_intents
-             (ledger_id, unique_code, bank_account_id, intent_id, due_at, number, order_reference)
-         SELECT i.ledger_id, i.unique_code, i.bank_account_id, i.intent_id,
-                CASE WHEN $3 <> 2 THEN i.expires_at END, i.number, CASE WHEN i.purpose_id = 2 THEN i.reference END
+     due AS (
+         UPDATE wallet_data.live_intents l SET due_at = CASE WHEN $3 <> 2 THEN i.expires_at END
          FROM wallet_data.intents i
-         WHERE i.ledger_id = $1 AND i.intent_id = $2 AND $3 IN (1, 2, 3)
-         ON CONFLICT (ledger_id, intent_id) DO UPDATE SET due_at = excluded.due_at)
+         WHERE l.ledger_id = $1 AND l.intent_id = $2 AND $3 IN (1, 2, 3)
+           AND i.ledger_id = $1 AND i.intent_id = $2)
      UPDATE wallet_data.intents
      SET state_id = $3, closed_at = $4,
          accepts_until = CASE WHEN $3 = 5 AND $4 < expires_at THEN $4 ELSE accepts_until END,
@@ -291,6 +301,11 @@ pub fn pay(session: &Session, ledger_id: i32, payments: &[Payment], now: i64) ->
         codes::rest_paid_late(session, ledger_id, now);
     }
     paid.count()
+}
+
+/// Makes an intent that was closed hold its number and its order again. False if another one does.
+pub fn live_again(session: &Session, ledger_id: i32, id: Uuid) -> bool {
+    session.run(&LIVE_AGAIN, &[ledger_id.into(), id.into()]).count() == 1
 }
 
 /// Sets the state of a locked intent and takes away what tied it to a mutation.

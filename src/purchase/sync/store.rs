@@ -2,7 +2,7 @@
 
 use crate::purchase::rules::line::Item;
 use crate::purchase::rules::sequence::{Digest, GapPolicy};
-use crate::purchase::store::{Member, Refusal, is_active, item, scale};
+use crate::purchase::store::{self, Member, Refusal, is_active, item};
 use crate::spi::batch::{Batch, Column};
 use crate::spi::jsonb::Document;
 use crate::spi::{Argument, Session, Statement};
@@ -142,14 +142,7 @@ pub fn members<'a>(
     let rows = session.run(&MEMBERS, &[ledger_id.into(), Argument::texts(names)]);
     rows.iter()
         .map(|row| {
-            let member = Member {
-                member: row.need(0),
-                is_active: is_active(row.need(1)),
-                account_id: row.need(2),
-                account: row.need(3),
-                currency: row.need(4),
-                scale: scale(row.need(5)),
-            };
+            let member = store::member(&row);
             (member.member.clone(), member)
         })
         .collect()

@@ -217,3 +217,58 @@ async fn a_payment_that_is_undone_does_not_open_a_second_one() {
     assert_eq!((&paid["outcome"], &paid["intent_id"]), ("matched", &second["id"]));
     assert_bank_sound(&client).await;
 }
+
+/// An order and a number, each wanted by a new intent while a payment of the old one is undone. Whoever is second
+/// waits for the first, and finds what it has left.
+#[tokio::test]
+async fn undoing_a_payment_and_a_new_intent_for_the_same_do_not_both_win() {
+    let (db, client) = bank_books("reopened_race").await;
+    let [creating, undoing] = [db.app().await, db.app().await];
+    let wanted = [
+        ("order", format!("create_intent('order', 'wallets:u', 60000, '{BCA}', 'o-')")),
+        (
+            "number",
+            format!(
+                "create_intent('other', 'wallets:u', 1, '{BCA}', method => 'virtual_account', number => '5-')"
+            ),
+        ),
+    ];
+    // Who is first, how that ends, whether the second is refused, and what becomes of the first intent.
+    let cases = [
+        ("create", "COMMIT", false, "expired"),
+        ("create", "ROLLBACK", false, "open"),
+        ("undo", "COMMIT", true, "open"),
+        ("undo", "ROLLBACK", false, "paid"),
+    ];
+    for (what, create) in wanted {
+        for (number, (first, end, is_refused, status_after)) in cases.into_iter().enumerate() {
+            let name = format!("{what}: {first}, {end}");
+            let create = create.replace('-', &number.to_string());
+            let intent = call(&client, &create).await;
+            match_line(&client, &credit(&name, "7.77")).await;
+            let mutation = mutation_now(&client, &name).await["id"].to_owned();
+            call(&client, &format!("match_mutation_by_hand('{mutation}', '{}', 'r')", &intent["id"])).await;
+            let undo = format!("unmatch_mutation('{mutation}', 'wrong')");
+            let mut race = [(&creating, &create), (&undoing, &undo)];
+            if first == "undo" {
+                race.reverse();
+            }
+            let [(winner, before), (waiter, after)] = race;
+            let process = backend(waiter).await;
+            db::execute(winner, "BEGIN").await;
+            call(winner, before).await;
+            let end_once_waited_for = async {
+                until_blocked(&client, &process).await;
+                db::execute(winner, end).await;
+            };
+            let (answer, ()) = tokio::join!(try_call(waiter, after), end_once_waited_for);
+            if is_refused {
+                assert_error(answer, "already_exists", "PT409");
+            } else {
+                answer.unwrap_or_else(|error| panic!("{name}: {:#?}", sql_error(&error)));
+            }
+            assert_eq!(status(&client, &intent["id"]).await, status_after, "{name}");
+        }
+    }
+    assert_bank_sound(&client).await;
+}

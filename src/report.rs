@@ -130,12 +130,27 @@ fn of_our_tables(code: PgSqlErrorCode, message: &str) -> Option<LedgerError> {
             let error = LedgerError::new(Code::NotInstalled, "the ledger's tables are missing or outdated");
             Some(error.with("cause", message))
         }
-        PgSqlErrorCode::ERRCODE_CHECK_VIOLATION | PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION => {
+        PgSqlErrorCode::ERRCODE_CHECK_VIOLATION | PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION
+            if names_our_constraint(message) =>
+        {
             let said = "a constraint refused what the rules had decided";
             Some(LedgerError::new(Code::BooksInconsistent, said).with("cause", message))
         }
         _ => None,
     }
+}
+
+/// Whether a violated constraint is one of ours, and not one of a table that somebody's trigger writes to. pgrx does
+/// not keep the constraint's schema, so its name decides; it stands in the quotation marks of the server's language.
+fn names_our_constraint(message: &str) -> bool {
+    const OBJECTS: &str = include_str!("../sql/expected.sql");
+    message.split(['"', '«', '»', '„', '“', '”', '\'']).skip(1).any(|name| {
+        let (constraint, index) = (format!(" {name}', '"), format!("('index', 'wallet_data.{name}', '"));
+        let is_constraint = |line: &str| {
+            line.trim_start().starts_with("('constraint', 'wallet_data.") && line.contains(&constraint)
+        };
+        !name.is_empty() && OBJECTS.lines().any(|line| is_constraint(line) || line.contains(&index))
+    })
 }
 
 unsafe extern "C-unwind" {

@@ -4,10 +4,15 @@ use crate::error::{LedgerError, Result, invalid};
 use jiff::Timestamp;
 
 /// Microseconds between the Unix epoch and PostgreSQL's.
-const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
+pub const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// How `infinity` and `-infinity` are stored.
 pub const INFINITY: i64 = i64::MAX;
 pub const MINUS_INFINITY: i64 = i64::MIN;
+/// The years 1 to 9999, as the domain `finite_time` has them. PostgreSQL cannot print what lies before 4714 BC, nor
+/// tell the local day of its last moments, and most clients read no year of five digits: such a row could never be
+/// read again, and rows of money are never deleted.
+const FIRST_MICROS: i64 = -62_135_596_800_000_000 - POSTGRES_EPOCH_MICROS;
+const END_MICROS: i64 = 253_402_300_800_000_000 - POSTGRES_EPOCH_MICROS;
 
 /// `2026-11-21T03:00:00Z`, or `infinity`.
 pub fn to_text(micros: i64) -> String {
@@ -28,13 +33,13 @@ pub fn from_text(text: &str, name: &str) -> Result<i64> {
         invalid(name, "be a time with an offset, such as 2026-11-21T10:00:00+07:00").with("value", text)
     };
     let timestamp: Timestamp = text.parse().map_err(|_| malformed())?;
-    Ok(timestamp.as_microsecond() - POSTGRES_EPOCH_MICROS)
+    finite(timestamp.as_microsecond() - POSTGRES_EPOCH_MICROS, name)
 }
 
-/// The moment itself when it is finite; `name` is the argument it came from.
+/// The moment itself where it is one of the years 1 to 9999; `name` is the argument it came from.
 pub fn finite(micros: i64, name: &str) -> Result<i64> {
-    if micros == INFINITY || micros == MINUS_INFINITY {
-        return Err(invalid(name, "be a finite time"));
+    if !(FIRST_MICROS..END_MICROS).contains(&micros) {
+        return Err(invalid(name, "be a finite time of the years 1 to 9999"));
     }
     Ok(micros)
 }
@@ -49,6 +54,22 @@ mod tests {
         assert_eq!(from_text("2000-01-01T07:00:00+07:00", "at"), Ok(0));
         assert_eq!(from_text(&to_text(812_345_678_901_234), "at"), Ok(812_345_678_901_234));
         assert_eq!(to_text(INFINITY), "infinity");
+    }
+
+    #[test]
+    fn a_moment_is_of_the_years_1_to_9999() {
+        for (text, ok) in [
+            ("0001-01-01T00:00:00Z", true),
+            ("0000-12-31T23:59:59.999999Z", false),
+            ("-005000-01-01T00:00:00Z", false),
+            ("9999-12-30T22:00:00Z", true),
+        ] {
+            assert_eq!(from_text(text, "at").is_ok(), ok, "{text}");
+        }
+        assert_eq!(finite(END_MICROS - 1, "at"), Ok(END_MICROS - 1));
+        for micros in [END_MICROS, FIRST_MICROS - 1, INFINITY, MINUS_INFINITY] {
+            assert!(finite(micros, "at").is_err(), "{micros}");
+        }
     }
 
     #[test]

@@ -3,8 +3,11 @@
 
 CREATE DOMAIN wallet_data.positive_amount AS numeric CHECK (VALUE > 0 AND VALUE < 'Infinity');
 COMMENT ON DOMAIN wallet_data.positive_amount IS 'A finite number above zero.';
-CREATE DOMAIN wallet_data.finite_time AS timestamptz CHECK (isfinite(VALUE));
-COMMENT ON DOMAIN wallet_data.finite_time IS 'A moment that is not infinite.';
+-- In seconds since 1970, which read the same in every session; infinity is beyond them. PostgreSQL can store moments
+-- that it cannot print: a row with one could not be dumped.
+CREATE DOMAIN wallet_data.finite_time AS timestamptz
+    CHECK (date_part('epoch', VALUE) >= -62135596800 AND date_part('epoch', VALUE) < 253402300800);
+COMMENT ON DOMAIN wallet_data.finite_time IS 'A moment of the years 1 to 9999, so not infinite.';
 
 -- Column order keeps alignment padding small: about 140 bytes a row.
 -- No foreign key to accounts: it would cost two index probes a transfer, the write path takes both ids

@@ -3,6 +3,7 @@
 use crate::error::{Code, LedgerError, Result, invalid};
 use crate::money::Number;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// Bytes kept of each field's SHA-256. Two different values of a field look the same once in 2^64.
 const FIELD_BYTES: usize = 8;
@@ -133,6 +134,17 @@ pub fn check_key(key: &str) -> Result<()> {
     Ok(())
 }
 
+/// A person's key, kept apart from everybody else's and from those of backends. The actor's length keeps `a` with
+/// the key `b:c` and `a:b` with the key `c` apart; what would be too long is kept as its digest.
+pub fn personal(actor: &str, key: &str) -> Result<Cow<'static, str>> {
+    check_key(key)?;
+    let whole = format!("user:{}:{actor}:{key}", actor.len());
+    if whole.len() <= KEY_BYTES_MAX {
+        return Ok(whole.into());
+    }
+    Ok(format!("user:{:x}", Sha256::digest(whole.as_bytes())).into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,5 +183,16 @@ mod tests {
     fn keys_have_a_form() {
         assert!(check_key("order-1").is_ok() && check_key(&"x".repeat(255)).is_ok());
         assert!(check_key("").is_err() && check_key(&"x".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn persons_do_not_share_keys() {
+        let own = |actor: &str, key: &str| personal(actor, key).unwrap().into_owned();
+        assert_eq!(own("joni", "k-1"), "user:4:joni:k-1");
+        assert_ne!(own("a", "b:c"), own("a:b", "c"));
+        let long = "x".repeat(255);
+        assert_ne!(own("joni", &long), own("jono", &long));
+        assert!(check_key(&own("joni", &long)).is_ok());
+        assert!(personal("joni", "").is_err() && personal("joni", &"x".repeat(256)).is_err());
     }
 }

@@ -12,17 +12,19 @@ use crate::access::rules::{Action, Target};
 use crate::error::{Code, LedgerError, Result, invalid, missing};
 use crate::form::label;
 use crate::idempotency;
-use crate::idempotency::rules::{Fingerprint, Operation};
-use crate::ledger;
+use crate::idempotency::rules::{Fingerprint, Operation, personal};
+use crate::ledger::{self, settings};
 use crate::posting::batch::OnError;
 use crate::report;
 use crate::spi::Session;
 use crate::spi::face::{JsonIn, JsonItems, NumericIn, Timestamp, needed_id};
+use crate::spi::identity;
 use crate::spi::jsonb::Items;
 use pgrx::prelude::*;
 use rows::{PurchaseRow, RefundRow, RefundSnapshot, RepaymentRow, Snapshot};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// Sells items of a merchant's catalogue to a member, who pays from their wallet.
@@ -35,7 +37,8 @@ use uuid::Uuid;
 /// * `device`: the merchant's till where it happens.
 /// * `authentication`: how the member was identified, from `record_authentication`: `{"authentication_id": "…"}`; it
 ///   serves one purchase.
-/// * `idempotency_key`, `reference`, `metadata`: as for `post_transfer`.
+/// * `idempotency_key`, `reference`, `metadata`: as for `post_transfer`. The keys of a person who has signed in are that
+///   person's own.
 /// * `on_error`: `raise`: a refusal is an error and leaves nothing. `report`: a refusal is written down, tells the
 ///   guardian (event `purchase.refused`) and is answered with status `refused`, error and message; it is remembered
 ///   under the key. What was asked for wrongly (no such member or item, a bad quantity) is an error in both.
@@ -142,7 +145,8 @@ fn lines(items: &Items) -> Result<(Vec<Wanted<'_>>, Vec<&str>)> {
     Ok((lines, names))
 }
 
-/// Runs `work` once per key, and answers a repetition with what it came to. Without a key nothing is kept.
+/// Runs `work` once per key, and answers a repetition with what it came to. Without a key nothing is kept. The key of
+/// a person who has signed in is that person's own.
 fn once<T: Serialize + DeserializeOwned>(
     session: &Session,
     ledger_id: i32,
@@ -150,14 +154,16 @@ fn once<T: Serialize + DeserializeOwned>(
     fingerprint: impl FnOnce() -> Fingerprint,
     work: impl FnOnce() -> Result<T>,
 ) -> Result<(T, bool)> {
-    if key.is_none() {
+    let Some(key) = key else {
         return Ok((work()?, false));
-    }
+    };
+    // Whoever signs in has keys of their own: else they could use up those of the backend.
+    let key = if identity::is_trusted() { Cow::Borrowed(key) } else { personal(&settings::actor(), key)? };
     let unreadable =
         |_| LedgerError::new(Code::BooksInconsistent, "the stored result of a purchase is unreadable");
     let mut fresh = None;
     let (stored, replayed) =
-        idempotency::once(session, ledger_id, key, &fingerprint(), ledger::now(), || {
+        idempotency::once(session, ledger_id, Some(&key), &fingerprint(), ledger::now(), || {
             let done = work()?;
             let stored = serde_json::to_value(&done).map_err(unreadable)?;
             fresh = Some(done);
@@ -211,6 +217,7 @@ fn refund_purchase(
         };
         access::demand(&session, &ledger, Action::RefundPurchase, Target { member, merchant })?;
         found?;
+        ledger::enter_period(&ledger);
         let fingerprint = || {
             let document = items.as_ref().map(|items| items.0.to_document());
             Fingerprint::new(Operation::RefundPurchase)

@@ -113,9 +113,11 @@ pub fn buy(session: &Session, ledger: &Ledger, asked: &str, scene: Scene, order:
             None
         }
     };
-    // After the locks were granted: that is when it was made.
     let now = ledger::now();
-    (purchase.purchased_at, purchase.created_at) = (order.effective_at.unwrap_or(now), now);
+    if left.is_none() {
+        // After the locks were granted: that is when it was refused.
+        (purchase.purchased_at, purchase.created_at) = (order.effective_at.unwrap_or(now), now);
+    }
     let (topic, payload) = told(&purchase, left.map(|left| left.balance));
     let event = event::beside(session, ledger, topic, &purchase.id.to_string(), payload, now);
     store::insert_one(session, &purchase, event, &actor());
@@ -258,8 +260,8 @@ fn receipts(outcomes: Vec<Outcome>) -> Result<Vec<Receipt>> {
     refused.map_or(Ok(receipts), Err)
 }
 
-/// Writes into a purchase which transfers paid it: one receipt for each category, in their order. Returns what is
-/// left.
+/// Writes into a purchase which transfers paid it, and when: one receipt for each category, in their order. Returns
+/// what is left.
 fn settle(purchase: &mut Purchase, receipts: &[Receipt]) -> Result<Left> {
     let parts = line::by_category(purchase.lines.iter().map(|(line, _)| line));
     let categories: Vec<Option<String>> =
@@ -272,6 +274,8 @@ fn settle(purchase: &mut Purchase, receipts: &[Receipt]) -> Result<Left> {
         *transfer_id = place.and_then(|place| receipts[place].id);
     }
     purchase.transaction_id = last.transaction_id;
+    // When the limits have counted it: a moment later may be another day.
+    (purchase.purchased_at, purchase.created_at) = (last.effective_at, last.created_at);
     // What the category with the least room leaves is what the next purchase like this one may cost.
     let remaining = receipts.iter().filter_map(|receipt| receipt.remaining).min();
     Ok(Left { balance: last.debit_balance, remaining })

@@ -44,9 +44,13 @@ impl<'a> Accounts<'a> {
         posting::lock(session, ledger, &wanted)
     }
 
-    /// What the member owes, with both accounts locked.
-    pub fn owed(&self, session: &Session, ledger: &Ledger, scale: u32) -> Result<Decimal> {
-        let book = self.lock(session, ledger)?;
+    /// What the member owes, with both accounts locked, and the merchant's, which the refund will need too: locked
+    /// one after the other they would not be in the one order.
+    pub fn owed(&self, session: &Session, ledger: &Ledger, merchant: &str, scale: u32) -> Result<Decimal> {
+        let mut wanted = Wanted::default();
+        self.want(&mut wanted);
+        wanted.transfer(merchant, self.wallet, Decimal::ZERO);
+        let book = posting::lock(session, ledger, &wanted)?;
         Ok(posted(&book, &self.overdraft, scale))
     }
 

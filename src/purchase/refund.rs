@@ -1,7 +1,7 @@
 //! Giving back: all that is left, items, or an amount. Money goes back as reversals of the transfers that paid,
 //! so that a limit's allowance comes back with it; first to what the member owes for the purchase, if anything.
 //!
-//! Lock order: key, purchase, accounts, reversal totals. Statements: 2 to lock and read, 6 to reverse, 1 to write,
+//! Lock order: period, key, purchase, accounts, reversal totals. Statements: 2 to lock and read, 6 to reverse, 1 to write,
 //! 1 event; for a purchase into an overdraft 1 more, which locks the accounts to see what is owed.
 
 use super::overdraft;
@@ -49,7 +49,6 @@ fn not_found(id: Uuid) -> LedgerError {
 
 /// Gives back.
 pub fn refund(session: &Session, ledger: &Ledger, id: Uuid, order: &Order) -> Result<Refunded> {
-    ledger::enter_period(ledger);
     let purchase = store::lock(session, ledger.id, id).ok_or_else(|| not_found(id))?;
     if purchase.state == State::Refused {
         let said = format!("purchase {id} was refused: nothing was paid");
@@ -68,7 +67,11 @@ pub fn refund(session: &Session, ledger: &Ledger, id: Uuid, order: &Order) -> Re
     let to_overdraft = match purchase.overdraft {
         Some((_, left)) => {
             let accounts = overdraft::Accounts::new(&purchase.member, &purchase.account);
-            to_overdraft(amount, left, accounts.owed(session, ledger, purchase.scale)?)
+            to_overdraft(
+                amount,
+                left,
+                accounts.owed(session, ledger, &purchase.merchant_account, purchase.scale)?,
+            )
         }
         None => money::zero(purchase.scale),
     };

@@ -58,7 +58,7 @@ pub static ALL: &[Definition] = &[
     define("spending_differs", "What an account is said to have spent in a period is not the sum of its transfers."),
     define("limits_differ", "The limits that stand beside an account's counter are not those that count for it."),
     define("purchase_sum_mismatch", "A purchase's amount or refunds are not those of its lines, or its refunds not what was given back."),
-    define("purchase_posting_mismatch", "A purchase, its overdraft or its refund has no posting, or one of another amount; or a refused purchase has one."),
+    define("purchase_posting_mismatch", "A purchase, its overdraft or its refund has no posting, or one of another amount; or a refused purchase has one. Also where its transfers were reversed by other means than refund_purchase."),
     define("purchase_party_missing", "A purchase names a member, a merchant or a device that does not exist, or has lines and does not exist itself."),
     define("device_entry_mismatch", "A till's number was decided otherwise than its purchase says, or is beyond its last."),
     define("more_findings", "A group of checks found more than the 1,000 that it shows."),

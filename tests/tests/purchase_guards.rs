@@ -113,6 +113,10 @@ const CASES: &[(&str, Findings)] = &[
         &[["purchase_posting_mismatch", "{sold}"], ["purchase_posting_mismatch", "{sold}"]],
     ),
     (
+        "SELECT wallet_ledger.reverse_transaction(transaction_id) FROM wallet_data.purchases WHERE purchase_id = '{sold}'",
+        &[["purchase_posting_mismatch", "{sold}"]],
+    ),
+    (
         "UPDATE wallet_data.purchases SET state_id = 1 WHERE purchase_id = '{refused}'",
         &[["purchase_posting_mismatch", "{refused}"]],
     ),
@@ -122,7 +126,7 @@ const CASES: &[(&str, Findings)] = &[
     ),
     (
         "UPDATE wallet_data.purchases SET overdraft_returned_amount = amount + 1 WHERE purchase_id = '{lent}'",
-        &[["purchase_sum_mismatch", "{lent}"]],
+        &[["purchase_posting_mismatch", "{lent}"], ["purchase_sum_mismatch", "{lent}"]],
     ),
     (
         "UPDATE wallet_data.purchases SET transaction_id = gen_random_uuid() WHERE purchase_id = '{lent}'",

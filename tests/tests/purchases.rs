@@ -292,6 +292,51 @@ async fn only_trusted_backends_and_auditors_see_and_nobody_else() {
     assert!(try_buy(&auditor, "m1", LUNCH, "").await.is_err());
 }
 
+/// Its time is that of its transfers, which limits have counted: a moment later may be another day.
+#[tokio::test]
+async fn a_purchase_is_made_when_it_is_posted() {
+    let (db, client) = school("moment").await;
+    for _ in 0..20 {
+        buy(&client, "m1", r#"[{"item": "pen"}]"#, "").await;
+    }
+    let sql = "SELECT count(*) FROM wallet_ledger.purchases p
+               WHERE NOT EXISTS (SELECT FROM wallet_ledger.transfers t WHERE t.transaction_id = p.transaction_id
+                                   AND t.effective_at = p.purchased_at)";
+    assert_eq!(value(&client, sql).await, "0");
+    assert_purchases_sound(&db).await;
+}
+
+/// The keys of somebody who has signed in are that person's own: nobody can use up another's, nor a trigger's.
+#[tokio::test]
+async fn signed_in_people_have_keys_of_their_own() {
+    let (db, client) = school("own_keys").await;
+    for member in ["m1", "m2"] {
+        call(&client, &format!("assign_role('{member}', 'member', '{member}')")).await;
+    }
+    let person = db.connect().await;
+    let lunch = |member: &str, key: &str| {
+        purchase_call(member, LUNCH, &format!(", on_error => 'report', idempotency_key => '{key}'"))
+    };
+    let own = async |member: &str, key: &str| {
+        let put_on = format!("BEGIN; SET LOCAL ROLE wallet_user; SET LOCAL wallet_ledger.actor = '{member}'");
+        db::execute(&person, &put_on).await;
+        let line = call(&person, &lunch(member, key)).await;
+        db::execute(&person, "COMMIT").await;
+        line
+    };
+    let key = "trigger:public.topups:topup:1001";
+    assert_eq!(own("m2", key).await.pick(["status", "error"]), ["refused", "insufficient_funds"]);
+    let first = own("m1", key).await;
+    assert_eq!(first.pick(["status", "replayed"]), ["completed", "f"]);
+    let again = own("m1", key).await;
+    assert_eq!((&again["id"], &again["replayed"]), (&first["id"], "t"));
+    let backends = call(&client, &lunch("m1", key)).await;
+    assert_eq!(backends.pick(["status", "replayed"]), ["completed", "f"]);
+    assert_eq!(own("m1", &"k".repeat(255)).await.pick(["replayed"]), ["f"]);
+    assert_eq!(own("m1", &"k".repeat(255)).await.pick(["replayed"]), ["t"]);
+    assert_purchases_sound(&db).await;
+}
+
 #[tokio::test]
 async fn a_purchase_may_count_at_another_time() {
     let (db, client) = school("dated").await;
@@ -310,9 +355,14 @@ async fn a_purchase_may_count_at_another_time() {
                     WHERE t.transaction_id = p.transaction_id) AS is_posted_so
                FROM wallet_ledger.purchases p WHERE status = 'completed'";
     assert_eq!(lines(&client, sql).await[0].pick(["is_dated", "is_posted_so"]), ["t", "t"]);
-    for never in ["infinity", "-infinity"] {
-        let refused = try_buy(&client, "m1", LUNCH, &format!(", effective_at => '{never}'")).await;
-        assert_error(refused, "invalid_argument", "PT400");
+    for never in
+        ["infinity", "-infinity", "294276-12-31 23:59:59+00", "10000-01-01 00:00+00", "0001-01-01 BC"]
+    {
+        for form in ["raise", "report"] {
+            let at = format!(", on_error => '{form}', effective_at => '{never}'");
+            assert_error(try_buy(&client, "m1", LUNCH, &at).await, "invalid_argument", "PT400");
+        }
     }
+    assert_eq!(value(&client, "SELECT count(*) FROM wallet_ledger.purchases").await, "2");
     assert_purchases_sound(&db).await;
 }

@@ -7,6 +7,8 @@
 
 #[path = "../../src/error.rs"]
 mod error;
+#[path = "../../src/time.rs"]
+mod time;
 
 #[path = "../../src/bank"]
 mod bank {

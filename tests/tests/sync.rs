@@ -166,6 +166,26 @@ async fn or_is_taken_and_the_missing_ones_when_they_come() {
     assert_purchases_sound(&db).await;
 }
 
+/// A number at the end of the range would leave no room for any after it.
+#[tokio::test]
+async fn a_number_far_beyond_is_not_the_tills() {
+    let (db, client) = school("far").await;
+    device(&client, "canteen", "till-1", "gap_policy => 'take'").await;
+    let at = ago(&client, "5 min").await;
+    let answers = sync(&client, "till-1", &[tea(1, "m1", &at), tea(i64::MAX, "m1", &at)]).await;
+    let far = i64::MAX.to_string();
+    assert_eq!(
+        told(&answers),
+        [[far.as_str(), "rejected", "invalid_argument", "f"], ["1", "accepted", "NULL", "f"]]
+    );
+    assert_eq!(last_sequence(&db, "till-1").await, "1");
+    let answers = sync(&client, "till-1", &[tea(1_000_001, "m1", &at), tea(1_000_002, "m1", &at)]).await;
+    let statuses: Vec<&str> = answers.iter().map(|line| &line["status"]).collect();
+    assert_eq!(statuses, ["rejected", "gap", "accepted"]);
+    assert_eq!(posted(&client, "wallets:m1").await, "90000.00");
+    assert_purchases_sound(&db).await;
+}
+
 #[tokio::test]
 async fn something_else_under_a_number_is_told_and_kept() {
     let (db, client) = school("backwards").await;

@@ -1,10 +1,9 @@
 //! When a bank says that money moved.
 
+use crate::time::{self, POSTGRES_EPOCH_MICROS};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 
-/// Microseconds between the Unix epoch and PostgreSQL's.
-const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// Banks and gateways in Indonesia report Western Indonesian Time where they name no zone.
 const WIB_SECONDS: i32 = 7 * 3600;
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -23,8 +22,13 @@ pub struct When {
 impl When {
     /// `2026-11-21 10:25:16` in WIB, `2026-11-21T10:25:16+07:00` or `…Z`, with or without fractions of a
     /// second, or a date alone. Midnight sharp without a zone is a date alone: banks that know only the
-    /// day are reported so. `None` for anything else, and for dates that do not exist.
+    /// day are reported so. `None` for anything else, and for dates that do not exist or that the books have not.
     pub fn parse(text: &str) -> Option<Self> {
+        let when = Self::read(text)?;
+        [when.from, when.until].iter().all(|at| time::finite(*at, "date").is_ok()).then_some(when)
+    }
+
+    fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.len() > 40 || !text.as_bytes().first().is_some_and(u8::is_ascii_digit) {
             return None;
@@ -106,6 +110,8 @@ mod tests {
             "21/11/2026",
             "💸",
             "9999999-01-01",
+            "0000-06-01",
+            "0001-01-01",
             "2026-11-21 10:00:00 Asia/Jakarta",
             "-1",
             "0000-00-00 00:00:00",

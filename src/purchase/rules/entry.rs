@@ -10,6 +10,8 @@ pub const ENTRIES_MAX: usize = 10_000;
 const REFERENCE_BYTES_MAX: usize = 255;
 /// Longest name of a member, in bytes.
 const MEMBER_BYTES_MAX: usize = 64;
+/// Longest authentication as jsonb, in bytes.
+const AUTHENTICATION_BYTES_MAX: usize = 4096;
 
 const FIELDS: &[&str] = &["sequence", "member", "items", "at", "authentication", "reference"];
 /// How a till can have recognised a buyer while it was offline.
@@ -81,6 +83,14 @@ pub fn check_count(count: usize) -> Result<()> {
     Err(LedgerError::new(Code::TooManyItems, format!("{count} entries are more than {ENTRIES_MAX}"))
         .with_count("count", count as i64)
         .with_count("max_count", ENTRIES_MAX as i64))
+}
+
+/// How much of a till's word on how it recognised the buyer is kept, in bytes.
+pub fn check_authentication(bytes: usize) -> Result<()> {
+    if bytes > AUTHENTICATION_BYTES_MAX {
+        return Err(invalid("authentication", &format!("have at most {AUTHENTICATION_BYTES_MAX} bytes")));
+    }
+    Ok(())
 }
 
 /// The method by which a till has recognised the buyer.

@@ -1,5 +1,6 @@
 //! The numbers of a till: what is done with each one that it sends.
 
+use crate::error::{LedgerError, invalid};
 use std::collections::HashMap;
 
 /// SHA-256 of what a till has sent under a number.
@@ -32,6 +33,21 @@ pub enum Step {
     Wait { place: usize },
     /// These numbers have not come.
     Gap { from: i64, to: i64 },
+}
+
+/// How far a number may lie beyond the last one. A till that counts each sale does not get there; a number near the
+/// end of the range would leave no room for any after it.
+const JUMP_MAX: i64 = 1_000_000;
+
+/// Whether a number cannot be the till's next one, nor one of the next after it.
+pub fn is_too_far(last: i64, sequence: i64) -> bool {
+    sequence > last.saturating_add(JUMP_MAX)
+}
+
+/// The error about such a number.
+pub fn too_far(last: i64) -> LedgerError {
+    invalid("sequence", &format!("be at most {}", last.saturating_add(JUMP_MAX)))
+        .with_count("last_sequence", last)
 }
 
 /// Puts what was sent in order and decides what to do with it. `decided` has the digests of those numbers among

@@ -17,9 +17,11 @@ static PARTIES: Statement = Statement::new(
 
 static LOCK: Statement = Statement::new(
     "SELECT p.state_id, p.member, p.merchant, p.amount, p.refunded_amount, p.overdraft_transfer_id,
-            p.overdraft_amount - p.overdraft_returned_amount, a.address, a.currency, a.scale
+            p.overdraft_amount - p.overdraft_returned_amount, a.address, a.currency, a.scale, c.address
      FROM wallet_data.purchases p
      JOIN wallet_data.accounts a ON a.ledger_id = p.ledger_id AND a.account_id = p.account_id
+     JOIN wallet_data.merchants m ON m.ledger_id = p.ledger_id AND m.merchant = p.merchant
+     JOIN wallet_data.accounts c ON c.ledger_id = p.ledger_id AND c.account_id = m.account_id
      WHERE p.ledger_id = $1 AND p.purchase_id = $2 FOR NO KEY UPDATE OF p",
     &[INT4OID, UUIDOID],
 );
@@ -61,6 +63,7 @@ pub struct Locked {
     pub member: String,
     pub merchant: String,
     pub account: String,
+    pub merchant_account: String,
     pub currency: String,
     pub scale: u32,
     pub amount: Decimal,
@@ -100,6 +103,7 @@ pub fn lock(session: &Session, ledger_id: i32, id: Uuid) -> Option<Locked> {
         refunded: money(row.need_decimal(4)),
         overdraft: row.id(5).map(|id| (id, money(row.need_decimal(6)))),
         account: row.need(7),
+        merchant_account: row.need(10),
         currency: row.need(8),
         scale: decimals,
         lines,

@@ -1,6 +1,6 @@
 //! SQL face of syncing tills.
 
-use super::{Answer, lock, sync};
+use super::{Answer, lock, merchant, sync};
 use crate::access;
 use crate::access::rules::{Action, Target};
 use crate::error::missing;
@@ -66,10 +66,12 @@ fn sync_purchases(
         let ledger = ledger::resolve(&session, ledger)?;
         let device = device.ok_or_else(|| missing("device"))?;
         let batch = batch.ok_or_else(|| missing("batch"))?;
-        let found = lock(&session, &ledger, device);
-        let merchant = found.as_ref().ok().map(|device| device.merchant.as_str());
-        access::demand(&session, &ledger, Action::SyncPurchases, Target { member: None, merchant })?;
-        let answers = sync(&session, &ledger, &found?, &batch.0)?;
+        // Asked before the till is locked: a stranger must not hold up a till.
+        let merchant = merchant(&session, &ledger, device);
+        let target = Target { member: None, merchant: merchant.as_deref() };
+        access::demand(&session, &ledger, Action::SyncPurchases, target)?;
+        let device = lock(&session, &ledger, device)?;
+        let answers = sync(&session, &ledger, &device, &batch.0)?;
         Ok(answers.into_iter().map(SyncRow).collect())
     });
     Table(rows)

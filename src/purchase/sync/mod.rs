@@ -19,7 +19,7 @@ use super::overdraft;
 use super::rules::State;
 use super::rules::entry::{self, Clock};
 use super::rules::line::{self, Item, Money};
-use super::rules::sequence::{Digest, Step, plan};
+use super::rules::sequence::{Digest, Step, is_too_far, plan, too_far};
 use super::store::{Member, Purchase, Refusal};
 use crate::error::{Code, LedgerError, Result};
 use crate::event;
@@ -55,6 +55,11 @@ impl Answer {
     }
 }
 
+/// Whose till it is, if there is one.
+pub fn merchant(session: &Session, ledger: &Ledger, device: &str) -> Option<String> {
+    store::merchant(session, ledger.id, device)
+}
+
 /// Locks a till, or says that there is none.
 pub fn lock(session: &Session, ledger: &Ledger, device: &str) -> Result<Device> {
     ledger::enter_period(ledger);
@@ -76,7 +81,9 @@ pub fn sync(session: &Session, ledger: &Ledger, device: &Device, batch: &Items) 
     }
     let raws: Vec<Raw> = batch.elements("batch")?.into_iter().map(Raw::new).collect();
     let sent: Vec<Sent> = raws.iter().map(Sent::read).collect();
-    let numbered: Vec<usize> = (0..sent.len()).filter(|place| sent[*place].sequence.is_some()).collect();
+    let is_numbered =
+        |sent: &Sent| sent.sequence.is_some_and(|number| !is_too_far(device.last_sequence, number));
+    let numbered: Vec<usize> = (0..sent.len()).filter(|place| is_numbered(&sent[*place])).collect();
     let numbers: Vec<(i64, Digest)> =
         numbered.iter().filter_map(|place| Some((sent[*place].sequence?, raws[*place].digest))).collect();
     let decided =
@@ -86,7 +93,7 @@ pub fn sync(session: &Session, ledger: &Ledger, device: &Device, batch: &Items) 
 
     let mut told = Told { device, events: Vec::new() };
     let mut answers: Vec<Answer> =
-        sent.iter().filter(|sent| sent.sequence.is_none()).map(|sent| told.unreadable(sent)).collect();
+        sent.iter().filter(|sent| !is_numbered(sent)).map(|sent| told.unreadable(sent)).collect();
     let takes = steps.iter().filter_map(|step| match step {
         Step::Take { place } => Some(&sent[numbered[*place]]),
         _ => None,
@@ -134,11 +141,16 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    /// An entry without a number that can be read: nothing but the event keeps it.
+    /// An entry without a number that can be read, or with one that cannot be right: nothing but the event keeps it.
     fn unreadable(&mut self, sent: &Sent) -> Answer {
-        let error = sent.sold.as_ref().err().cloned().unwrap_or_else(|| crate::error::missing("sequence"));
-        self.events.push(rejected(self.device, None, &sent.raw.document, &error.clone().into()));
-        Answer { error: Some((error.token().to_owned(), error.message)), ..Answer::new(None, "rejected") }
+        let error = match (sent.sequence, &sent.sold) {
+            (Some(_), _) => too_far(self.device.last_sequence),
+            (None, Err(error)) => error.clone(),
+            (None, Ok(_)) => crate::error::missing("sequence"),
+        };
+        self.events.push(rejected(self.device, sent.sequence, &sent.raw.document, &error.clone().into()));
+        let error = Some((error.token().to_owned(), error.message));
+        Answer { error, ..Answer::new(sent.sequence, "rejected") }
     }
 
     fn gap(&mut self, from: i64, to: i64) -> Answer {
@@ -168,7 +180,8 @@ impl Told<'_> {
             (answer.purchase_id, answer.error) = (before.purchase_id, before.error.clone());
         } else if let Some(taken) = outcomes.get(&sequence) {
             answer.purchase_id = taken.purchase_id;
-            answer.error = taken.refusal.as_ref().map(error);
+            let is_rejected = taken.state == store::State::Rejected;
+            answer.error = taken.refusal.as_ref().filter(|_| is_rejected).map(error);
         }
         if conflict {
             let said = format!("device {} has sent something else as {sequence} before", self.device.device);

@@ -2,7 +2,7 @@
 
 use crate::error::{LedgerError, Result, invalid, missing};
 use crate::json::Field;
-use crate::purchase::rules::entry::{Entry, check_method};
+use crate::purchase::rules::entry::{Entry, check_authentication, check_method};
 use crate::purchase::rules::line::{self, TILL_FIELDS, Wanted};
 use crate::purchase::rules::sequence::Digest;
 use crate::spi::jsonb::{Document, Items};
@@ -73,13 +73,15 @@ impl<'a> Sent<'a> {
 
 fn sold<'a>(raw: &'a Raw, entry: &Entry<'a>) -> Result<Sold<'a>> {
     entry.check()?;
+    let authentication = raw.authentication.as_ref().map(Items::to_document);
+    check_authentication(authentication.as_ref().map_or(0, |document| document.as_bytes().len()))?;
     Ok(Sold {
         member: entry.member()?,
         at: entry.at()?,
         reference: entry.reference,
         lines: lines(raw.lines.as_ref().ok_or_else(|| missing("items"))?)?,
         method: raw.authentication.as_ref().map(method).transpose()?,
-        authentication: raw.authentication.as_ref().map(Items::to_document),
+        authentication,
     })
 }
 

@@ -25,6 +25,11 @@ static DEVICE: Statement = Statement::new(
     &[INT4OID, TEXTOID],
 );
 
+static MERCHANT: Statement = Statement::new(
+    "SELECT merchant FROM wallet_data.devices WHERE ledger_id = $1 AND device = $2",
+    &[INT4OID, TEXTOID],
+);
+
 static DECIDED: Statement = Statement::new(
     "SELECT sequence, digest, purchase_id, error FROM wallet_data.device_entries
      WHERE ledger_id = $1 AND device = $2 AND sequence = ANY ($3)",
@@ -85,6 +90,11 @@ pub struct Device {
     pub conflict_policy: ConflictPolicy,
     pub overdraft_limit: Decimal,
     pub last_sequence: i64,
+}
+
+/// Whose till it is; it is nobody else's ever after.
+pub fn merchant(session: &Session, ledger_id: i32, device: &str) -> Option<String> {
+    session.run(&MERCHANT, &[ledger_id.into(), device.into()]).first().map(|row| row.need(0))
 }
 
 /// Locks a till: who sends the same at the same time waits here.

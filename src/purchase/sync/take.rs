@@ -13,7 +13,7 @@ use crate::posting::request::Request;
 use crate::purchase::overdraft::{Accounts, KIND};
 use crate::purchase::rules::State;
 use crate::purchase::store::{self as purchases, Purchase, Refusal};
-use crate::purchase::{post, receipts, refuse, requests, settle, told};
+use crate::purchase::{is_fatal, post, receipts, refuse, requests, settle, told};
 use crate::report::attempt;
 use crate::spi::Session;
 use rust_decimal::Decimal;
@@ -148,8 +148,9 @@ fn alone(ledger: &Ledger, device: &Device, draft: &Draft) -> Result<Taken> {
         Ok(taken) => return Ok(taken),
         Err(failure) => failure,
     };
-    if Code::from_token(&failure.token) == Some(Code::BooksInconsistent) {
-        return Err(LedgerError::new(Code::BooksInconsistent, failure.message));
+    let code = Code::from_token(&failure.token);
+    if let Some(code @ (Code::BooksInconsistent | Code::NotInstalled)) = code {
+        return Err(LedgerError::new(code, failure.message));
     }
     let refusal = Refusal::from(failure);
     if let Ok((purchase, _)) = draft.sold.clone() {
@@ -172,9 +173,7 @@ fn sell(session: &Session, ledger: &Ledger, device: &Device, mut purchase: Purch
             return Ok(Outcome::completed(purchase, left.balance));
         }
         Err(error) if is_for_policy(device, &error) => error.without_position(),
-        Err(error) if error.code == Code::TryAgain || error.code == Code::BooksInconsistent => {
-            return Err(error);
-        }
+        Err(error) if is_fatal(&error) => return Err(error),
         Err(error) => return Ok(Outcome::refused(purchase, error.without_position().into())),
     };
     let member = purchase.member.clone();
@@ -212,9 +211,7 @@ fn sell(session: &Session, ledger: &Ledger, device: &Device, mut purchase: Purch
     };
     let receipts = match posted {
         Ok(receipts) => receipts,
-        Err(error) if error.code == Code::TryAgain || error.code == Code::BooksInconsistent => {
-            return Err(error);
-        }
+        Err(error) if is_fatal(&error) => return Err(error),
         Err(error) => return Ok(Outcome::refused(purchase, error.without_position().into())),
     };
     let skip = usize::from(!missing.is_zero());

@@ -16,10 +16,11 @@ pub static PURCHASES: Statement = Statement::new(
              SELECT purchase_id, sum(amount) AS refunded
              FROM wallet_data.purchase_refunds WHERE ledger_id = $1 GROUP BY purchase_id),
          paid AS (
-             SELECT purchase_id, transfer_id, sum(amount) AS amount
+             SELECT purchase_id, transfer_id, sum(amount) AS amount, sum(refunded_amount) AS refunded
              FROM wallet_data.purchase_items WHERE ledger_id = $1 GROUP BY purchase_id, transfer_id
              UNION ALL
-             SELECT purchase_id, overdraft_transfer_id, overdraft_amount FROM wallet_data.purchases
+             SELECT purchase_id, overdraft_transfer_id, overdraft_amount, overdraft_returned_amount
+             FROM wallet_data.purchases
              WHERE ledger_id = $1 AND overdraft_transfer_id IS NOT NULL)
          SELECT 'purchase_sum_mismatch', p.purchase_id::text, s.sums::text, l.sums::text,
                 jsonb_build_object('member', p.member, 'merchant', p.merchant)
@@ -59,6 +60,12 @@ pub static PURCHASES: Statement = Statement::new(
          WHERE CASE WHEN p.state_id = 2 THEN d.transfer_id IS NOT NULL OR p.transaction_id IS NOT NULL
                     ELSE t.amount IS DISTINCT FROM d.amount
                          OR coalesce(t.transaction_id, t.transfer_id) IS DISTINCT FROM p.transaction_id END
+         UNION ALL
+         SELECT 'purchase_posting_mismatch', d.purchase_id::text, d.refunded::text, coalesce(v.reversed_amount, 0)::text,
+                jsonb_build_object('transfer_id', d.transfer_id, 'reversed', true)
+         FROM paid d
+         LEFT JOIN wallet_data.reversal_totals v ON v.ledger_id = $1 AND v.transfer_id = d.transfer_id
+         WHERE d.transfer_id IS NOT NULL AND coalesce(v.reversed_amount, 0) <> d.refunded
          UNION ALL
          SELECT 'purchase_posting_mismatch', r.purchase_id::text, r.amount::text, coalesce(t.moved, 0)::text,
                 jsonb_build_object('refund_id', r.refund_id)

@@ -184,3 +184,58 @@ async fn frozen_wallets_and_inactive_members_are_rejected_by_every_till() {
     assert_eq!(events(&client, "purchase.refused").await, "4");
     assert_purchases_sound(&db).await;
 }
+
+/// A constraint of somebody's own table is a refusal like any other, and no sign that the books are wrong.
+#[tokio::test]
+async fn somebodys_constraint_refuses_one_and_the_others_go_on() {
+    let (db, client) = school("constraint").await;
+    execute(
+        &db.connect().await,
+        "CREATE TABLE public.loyalty (amount numeric CONSTRAINT one_stamp_each UNIQUE);
+         GRANT INSERT ON public.loyalty TO wallet_owner, wallet_app;
+         CREATE FUNCTION public.stamp() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN INSERT INTO public.loyalty VALUES (NEW.amount); RETURN NEW; END $$;
+         CREATE TRIGGER stamp AFTER INSERT ON wallet_data.transfers FOR EACH ROW
+             WHEN (NEW.amount = 13000) EXECUTE FUNCTION public.stamp();",
+    )
+    .await;
+    let at = ago(&client, "5 min").await;
+    let stamped = |sequence: i64| {
+        let mut entry = tea(sequence, "m1", &at);
+        entry["items"][0]["unit_price"] = json!(13000);
+        entry
+    };
+    let answers = sync(&client, "till-1", &[stamped(1), stamped(2), tea(3, "m1", &at)]).await;
+    assert_eq!(
+        told(&answers),
+        [["1", "accepted", "NULL", "f"], ["2", "rejected", "23505", "f"], ["3", "accepted", "NULL", "f"]]
+    );
+    let again = try_call(&client, "post_transfer('wallets:m1', 'merchants:canteen', 13000, 'payment')").await;
+    let error = again.expect_err("there is such a stamp");
+    assert_eq!(error.code().map(|code| code.code()), Some("23505"));
+    assert_purchases_sound(&db).await;
+}
+
+/// The refund of a purchase into an overdraft needs three accounts: locked in two steps, it and a sale would wait for
+/// each other.
+#[tokio::test]
+async fn a_refund_of_an_overdraft_locks_in_the_one_order() {
+    let (db, client) = school("overdraft_order").await;
+    device(&client, "canteen", "till-1", "conflict_policy => 'accept', overdraft_limit => 100000").await;
+    let at = ago(&client, "5 min").await;
+    let id = sync(&client, "till-1", &[tea(1, "m2", &at)]).await[0]["purchase_id"].to_owned();
+    top_up(&client, "m2", 20_000).await;
+    let [selling, refunding] = [db.app().await, db.app().await];
+    execute(&selling, "BEGIN").await;
+    call(&selling, "post_transfer('bank', 'merchants:canteen', 1, 'adjustment')").await;
+    let process = backend(&refunding).await;
+    let sale = async {
+        until_blocked(&client, &process).await;
+        call(&selling, "post_transfer('wallets:m2', 'merchants:canteen', 5000, 'payment')").await;
+        execute(&selling, "COMMIT").await;
+    };
+    let refund = format!("refund_purchase('{id}')");
+    let (refunded, ()) = tokio::join!(call(&refunding, &refund), sale);
+    assert_eq!(refunded.pick(["amount", "to_overdraft"]), ["5000.00", "5000.00"]);
+    assert_purchases_sound(&db).await;
+}

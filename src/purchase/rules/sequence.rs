@@ -1,26 +1,11 @@
 //! The numbers of a till: what is done with each one that it sends.
 
 use crate::error::{LedgerError, invalid};
+use crate::people::rules::GapPolicy;
 use std::collections::HashMap;
 
 /// SHA-256 of what a till has sent under a number.
 pub type Digest = [u8; 32];
-
-/// What happens to what comes behind a missing number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GapPolicy {
-    /// It waits at the till.
-    Wait,
-    /// It is taken, and the missing numbers are reported.
-    Take,
-}
-
-impl GapPolicy {
-    pub fn from_id(id: i16) -> Self {
-        const TAKE: i16 = 2;
-        if id == TAKE { Self::Take } else { Self::Wait }
-    }
-}
 
 /// What is done, in this order. `place` is where the entry stands in what was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! SQL of syncing tills. A till's numbers are decided under the lock of its row.
 
+use crate::people::rules::{ConflictPolicy, GapPolicy};
 use crate::purchase::rules::line::Item;
-use crate::purchase::rules::sequence::{Digest, GapPolicy};
+use crate::purchase::rules::sequence::Digest;
 use crate::purchase::store::{self, Member, Refusal, is_active, item};
 use crate::spi::batch::{Batch, Column};
 use crate::spi::jsonb::Document;
@@ -71,14 +72,6 @@ static SYNCED: Statement = Statement::new(
     &[INT4OID, TEXTOID, INT8OID, TIMESTAMPTZOID],
 );
 
-/// What happens where the limit or the balance is no longer enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConflictPolicy {
-    Reject,
-    /// Taken; what is missing the member owes, within the device's overdraft limit.
-    Accept,
-}
-
 /// A till whose row is locked.
 pub struct Device {
     pub device: String,
@@ -99,9 +92,7 @@ pub fn merchant(session: &Session, ledger_id: i32, device: &str) -> Option<Strin
 
 /// Locks a till: who sends the same at the same time waits here.
 pub fn device(session: &Session, ledger_id: i32, device: &str) -> Option<Device> {
-    const ACCEPT: i16 = 2;
     let row = session.run(&DEVICE, &[ledger_id.into(), device.into()]).first()?;
-    let accepts = row.need::<i16>(5) == ACCEPT;
     Some(Device {
         device: device.to_owned(),
         merchant: row.need(0),
@@ -109,7 +100,7 @@ pub fn device(session: &Session, ledger_id: i32, device: &str) -> Option<Device>
         is_active: is_active(row.need(2)),
         merchant_is_active: is_active(row.need(3)),
         gap_policy: GapPolicy::from_id(row.need(4)),
-        conflict_policy: if accepts { ConflictPolicy::Accept } else { ConflictPolicy::Reject },
+        conflict_policy: ConflictPolicy::from_id(row.need(5)),
         overdraft_limit: row.need_decimal(6),
         last_sequence: row.need(7),
     })

@@ -1,12 +1,13 @@
 //! Deciding what a till brings: together where that is the same, else one by one.
 
-use super::store::{ConflictPolicy, Device, Entry, State as EntryState, insert};
+use super::store::{Device, Entry, State as EntryState, insert};
 use super::{Draft, rejected};
 use crate::error::{Code, LedgerError, Result};
 use crate::event;
 use crate::idempotency::rules::Operation;
 use crate::ledger::{self, Ledger};
 use crate::money::Number;
+use crate::people::rules::ConflictPolicy;
 use crate::posting::Access;
 use crate::posting::batch::{self, Call, Limits, OnError};
 use crate::posting::request::Request;

@@ -142,15 +142,17 @@ fn of_our_tables(code: PgSqlErrorCode, message: &str) -> Option<LedgerError> {
 
 /// Whether a violated constraint is one of ours, and not one of a table that somebody's trigger writes to. pgrx does
 /// not keep the constraint's schema, so its name decides; it stands in the quotation marks of the server's language.
+/// A domain is named with its schema.
 fn names_our_constraint(message: &str) -> bool {
     const OBJECTS: &str = include_str!("../sql/expected.sql");
-    message.split(['"', '«', '»', '„', '“', '”', '\'']).skip(1).any(|name| {
+    let named = message.split(['"', '«', '»', '„', '“', '”', '\'']).skip(1).any(|name| {
         let (constraint, index) = (format!(" {name}', '"), format!("('index', 'wallet_data.{name}', '"));
         let is_constraint = |line: &str| {
             line.trim_start().starts_with("('constraint', 'wallet_data.") && line.contains(&constraint)
         };
         !name.is_empty() && OBJECTS.lines().any(|line| is_constraint(line) || line.contains(&index))
-    })
+    });
+    named || message.contains("wallet_data.")
 }
 
 unsafe extern "C-unwind" {

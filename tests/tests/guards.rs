@@ -237,3 +237,35 @@ async fn every_version_is_used_once_on_either_side() {
     }
     assert_sound(&db.connect().await).await;
 }
+
+/// What a guard refuses below our functions is told as what it is; what a table of somebody's own refuses stays what
+/// PostgreSQL says of it.
+#[tokio::test]
+async fn a_guard_that_bites_is_told_as_broken_books() {
+    let (db, client) = books("guard_told").await;
+    let owner = db.connect().await;
+    let spoil = async |table: &str, event: &str, column: &str, wrong: &str| {
+        let sql = format!(
+            "CREATE OR REPLACE FUNCTION public.spoil() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN NEW.{column} := {wrong}; RETURN NEW; END $$; \
+             CREATE TRIGGER spoil BEFORE {event} ON wallet_data.{table} FOR EACH ROW EXECUTE FUNCTION public.spoil()"
+        );
+        execute(&owner, &sql).await;
+        let result = try_call(&client, "post_transfer('wallets:a', 'wallets:b', 1)").await;
+        execute(&owner, &format!("DROP TRIGGER spoil ON wallet_data.{table}")).await;
+        result
+    };
+    let before = balances(&client, "wallets:a").await;
+    let floor = spoil("accounts", "UPDATE", "posted", "-1").await;
+    let error = assert_error(floor, "books_inconsistent", "PT500");
+    assert!(
+        error.detail["cause"].as_str().is_some_and(|cause| cause.contains("accounts_floor")),
+        "{error:?}"
+    );
+    let index = spoil("transfers", "INSERT", "debit_version", "1").await;
+    assert_error(index, "books_inconsistent", "PT500");
+    let theirs = "(SELECT 1 / 0)";
+    let error = spoil("transfers", "INSERT", "amount", theirs).await.expect_err("divided by zero");
+    assert_eq!(error.code().map(|code| code.code()), Some("22012"));
+    assert_eq!(balances(&client, "wallets:a").await, before);
+}

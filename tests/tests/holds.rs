@@ -8,7 +8,7 @@ use wallet_ledger_tests::*;
 /// A hold that expires as soon as the caller has looked at it, and is waited for.
 async fn expired(client: &Client, amount: u32) -> String {
     let sql =
-        format!("hold_funds('wallets:a', {amount}, 'shop', clock_timestamp() + interval '150 milliseconds')");
+        format!("hold_funds('wallets:a', {amount}, 'shop', clock_timestamp() + interval '500 milliseconds')");
     let hold = call(client, &sql).await;
     assert_eq!(&hold["status"], "open");
     assert_eq!(balances(client, "wallets:a").await[1], format!("{amount}.00"));
@@ -326,7 +326,7 @@ async fn a_capture_between_striped_accounts_keeps_expired_holds_in_step() {
         db::execute(session, "COMMIT").await;
     }
     for _ in 0..4 {
-        let soon = "clock_timestamp() + interval '150 milliseconds'";
+        let soon = "clock_timestamp() + interval '500 milliseconds'";
         call(&client, &format!("hold_funds('pool', 100, expires_at => {soon})")).await;
     }
     let due = "SELECT count(*) FROM wallet_ledger.holds WHERE status = 'expired'";

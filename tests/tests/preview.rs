@@ -64,10 +64,12 @@ async fn a_preview_equals_the_call_that_follows() {
         "close_period('main', '2026-06-01 00:00+07')",
         "post_transfer('bank', 'holding', 1000)",
         "hold_funds('holding', 400)",
-        "hold_funds('holding', 500, expires_at => clock_timestamp() + interval '20 milliseconds')",
+        "hold_funds('holding', 500, expires_at => clock_timestamp() + interval '300 milliseconds')",
     ] {
         call(&client, sql).await;
     }
+    // It is over before the first preview, or it might end between one and its posting.
+    until(&client, "SELECT count(*) FROM wallet_ledger.holds WHERE status = 'expired'", "1").await;
     let mut history: Vec<String> = Vec::new();
     let (mut posted, mut replayed, mut refused) = (0, 0, std::collections::BTreeSet::new());
     for round in 0..600 {

@@ -321,8 +321,9 @@ async fn bad_questions_are_refused() {
 #[tokio::test]
 async fn reading_writes_nothing_and_auditors_may() {
     let (db, client) = books("read_only").await;
-    call(&client, "hold_funds('wallets:a', 1, expires_at => clock_timestamp() + INTERVAL '1 millisecond')")
-        .await;
+    let soon = "hold_funds('wallets:a', 1, expires_at => clock_timestamp() + INTERVAL '300 milliseconds')";
+    let expires_at = call(&client, soon).await["expires_at"].to_owned();
+    until(&client, &format!("SELECT now() > '{expires_at}'"), "t").await;
     let auditor = db.connect_as("wallet_auditor").await;
     db::execute(&auditor, "BEGIN READ ONLY").await;
     for question in [

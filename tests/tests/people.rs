@@ -1,6 +1,9 @@
 //! Proves that people and places are made once, that doing it again says what differs, that names, prices and
 //! policies of a wrong form are refused, and that nobody passes the guards of their tables.
 
+#[path = "people/enrolment.rs"]
+mod enrolment;
+
 use futures::future::join_all;
 use wallet_ledger_tests::db::execute;
 use wallet_ledger_tests::*;

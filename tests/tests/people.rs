@@ -446,6 +446,12 @@ async fn people_and_places_are_kept() {
     let mut statements = vec![
         "UPDATE wallet_data.members SET member = 'other'".to_owned(),
         "UPDATE wallet_data.members SET account_id = account_id + 1".to_owned(),
+        "UPDATE wallet_data.guardians SET guardian = 'other'".to_owned(),
+        "UPDATE wallet_data.guardians SET ledger_id = ledger_id + 1".to_owned(),
+        "UPDATE wallet_data.guardian_links SET guardian = 'other'".to_owned(),
+        "UPDATE wallet_data.guardian_links SET member = 'other'".to_owned(),
+        "UPDATE wallet_data.items SET item = 'other'".to_owned(),
+        "UPDATE wallet_data.items SET merchant = 'other'".to_owned(),
         "UPDATE wallet_data.merchants SET merchant = 'other'".to_owned(),
         "UPDATE wallet_data.merchants SET account_id = account_id + 1".to_owned(),
         "UPDATE wallet_data.devices SET merchant = 'other'".to_owned(),

@@ -139,6 +139,8 @@ async fn school(test: &str) -> (TestDb, Client) {
 }
 
 fn random(rng: &mut impl Rng, now: DateTime<Utc>) -> Purchase {
+    // As exact as the server keeps it.
+    let now = now.trunc_subsecs(6);
     // Within forty days, some of them still to come, and often at a midnight or one microsecond before it.
     let mut far = || Duration::minutes(rng.random_range(0..40 * 24 * 60));
     let (back, decided) = (far(), now - far());
@@ -164,11 +166,6 @@ fn random(rng: &mut impl Rng, now: DateTime<Utc>) -> Purchase {
     Purchase { member, merchant, device, at, decided, lines, refund, is_refused }
 }
 
-/// A moment that is far enough from midnight for a test, as exact as the server keeps it.
-async fn now() -> DateTime<Utc> {
-    away_from_midnight().await.trunc_subsecs(6)
-}
-
 fn sum<'a>(purchases: impl Iterator<Item = &'a Purchase>, of: impl Fn(&Purchase) -> i64) -> Decimal {
     Decimal::from(purchases.map(of).sum::<i64>())
 }
@@ -178,7 +175,7 @@ async fn every_view_is_the_sum_of_its_purchases() {
     let seed = Seed::from_env_or_random("school_views");
     let mut rng = seed.rng(1);
     let (_db, dba) = school("sums").await;
-    let now = now().await;
+    let now = away_from_midnight().await;
     let purchases: Vec<Purchase> = (0..150).map(|_| random(&mut rng, now)).collect();
     for purchase in &purchases {
         purchase.insert(&dba).await;
@@ -361,7 +358,7 @@ async fn overview(dba: &Client, purchases: &[Purchase], today: NaiveDate) {
 #[tokio::test]
 async fn a_refusal_is_told_with_its_reason() {
     let (_db, dba) = school("refusals").await;
-    let now = now().await;
+    let now = away_from_midnight().await;
     let refused = Purchase {
         member: "ana",
         merchant: "canteen",

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use wallet_ledger_tests::*;
 
-use crate::{Purchase, now, school};
+use crate::{Purchase, school};
 
 /// A limit that replaces the organisation's and limits nothing itself.
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn an_exemption_leaves_no_limit() {
 #[tokio::test]
 async fn the_clock_of_a_till_moves_no_refusal() {
     let (_db, dba) = school("ahead").await;
-    let now = now().await;
+    let now = away_from_midnight().await;
     let refused = |at: DateTime<Utc>, decided: DateTime<Utc>| Purchase {
         member: "ana",
         merchant: "canteen",

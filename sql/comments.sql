@@ -194,7 +194,7 @@ COMMENT ON FUNCTION wallet_ledger.link_guardian IS
 COMMENT ON FUNCTION wallet_ledger.create_merchant IS
     'Creates a merchant with the account merchants:<merchant>; the same again returns the one that is there. merchant: the application''s name; currency: of the account and the prices. Returns the merchant.';
 COMMENT ON FUNCTION wallet_ledger.create_device IS
-    'Creates a till of a merchant; again changes its policies, never its merchant. gap_policy: wait or take; conflict_policy: reject or accept; overdraft_limit: the most that one member may owe through it. What is NULL stays; a new one waits, rejects and has no overdraft. Returns the device.';
+    'Creates a till of a merchant; again changes its policies, never its merchant. gap_policy: wait or take; conflict_policy: reject or accept; overdraft_limit: the most that one member may owe through it; accept, and a higher limit, are the organisation''s to say. What is NULL stays; a new one waits, rejects and has no overdraft. Returns the device.';
 COMMENT ON FUNCTION wallet_ledger.set_item IS
     'Puts an item into a merchant''s catalogue or changes it; what was sold keeps its price. price: of one, above zero; category: lower-case words, for limits; quantity_decimals: 0 to 3; active: whether it is sold. What is NULL stays; a new item is sold, in whole numbers. Returns the item.';
 COMMENT ON FUNCTION wallet_ledger.set_party_status IS
@@ -210,7 +210,7 @@ COMMENT ON FUNCTION wallet_ledger.role_permissions IS
 COMMENT ON FUNCTION wallet_ledger.set_pin IS
     'Sets a member''s PIN, or another one: 4 to 12 digits, none that everybody tries first. Kept as a slow salted hash only. Ends a lock-out. Returns when it was set.';
 COMMENT ON FUNCTION wallet_ledger.verify_pin IS
-    'Checks a member''s PIN. A wrong one is a row with succeeded = false, not an error: the failed attempt counts when the transaction commits. After the setting pin_attempts it is locked for the setting pin_lockout. Returns the authentication.';
+    'Checks a member''s PIN. A wrong one is a row with succeeded = false, not an error: the failed attempt counts when the transaction commits. After the setting pin_attempts it is locked for the setting pin_lockout. For trusted backends only. Returns the authentication.';
 COMMENT ON FUNCTION wallet_ledger.enrol_fingerprint IS
     'Keeps the template of a member''s finger, encrypted by the device that took it; again replaces it. finger: such as right_index; template: 16 bytes to 64 KiB, opaque. Returns when it was enrolled.';
 COMMENT ON FUNCTION wallet_ledger.create_qr_code IS

@@ -53,7 +53,8 @@ BEGIN
 END $$;
 
 -- Signed-in people call only what asks who they are: each of these looks up the roles of the acting person
--- before it does or tells anything. No other function, no table and no view is open to them.
+-- before it does or tells anything. No other function, no table and no view is open to them. verify_pin is not
+-- among them, and record_authentication refuses PINs to them: PostgREST lets its clients undo a wrong guess.
 DO $$
 DECLARE
     asks_who CONSTANT text[] := ARRAY[
@@ -61,7 +62,7 @@ DECLARE
         'set_party_status', 'assign_role', 'revoke_role', 'role_permissions',
         'set_spending_limit', 'check_spending_limit', 'member_overview',
         'purchase', 'refund_purchase', 'repay_overdraft', 'sync_purchases',
-        'set_pin', 'verify_pin', 'enrol_fingerprint', 'create_qr_code', 'record_authentication'];
+        'set_pin', 'enrol_fingerprint', 'create_qr_code', 'record_authentication'];
     signature pg_catalog.regprocedure;
 BEGIN
     FOR signature IN

@@ -52,6 +52,8 @@ CREATE TABLE wallet_data.purchases (
 CREATE UNIQUE INDEX purchases_sequence ON wallet_data.purchases (ledger_id, device, device_sequence)
     WHERE device_sequence IS NOT NULL;
 CREATE INDEX purchases_member ON wallet_data.purchases (ledger_id, member, purchased_at);
+-- What was refused is looked at by when that was decided.
+CREATE INDEX purchases_refused ON wallet_data.purchases (ledger_id, member, created_at) WHERE state_id = 2;
 CREATE INDEX purchases_merchant ON wallet_data.purchases (ledger_id, merchant, purchased_at);
 COMMENT ON TABLE wallet_data.purchases IS 'What members have bought, and what was refused to them.';
 

@@ -49,6 +49,24 @@ CREATE OR REPLACE TRIGGER devices_keep_their_merchant
     EXECUTE FUNCTION wallet_data.refuse_change();
 ALTER TABLE wallet_data.devices ENABLE ALWAYS TRIGGER devices_keep_their_merchant;
 
+CREATE OR REPLACE TRIGGER guardians_keep_their_name
+    BEFORE UPDATE ON wallet_data.guardians
+    FOR EACH ROW WHEN (OLD.ledger_id <> NEW.ledger_id OR OLD.guardian <> NEW.guardian)
+    EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.guardians ENABLE ALWAYS TRIGGER guardians_keep_their_name;
+
+CREATE OR REPLACE TRIGGER guardian_links_keep_whom_they_link
+    BEFORE UPDATE ON wallet_data.guardian_links
+    FOR EACH ROW WHEN (OLD.ledger_id <> NEW.ledger_id OR OLD.guardian <> NEW.guardian OR OLD.member <> NEW.member)
+    EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.guardian_links ENABLE ALWAYS TRIGGER guardian_links_keep_whom_they_link;
+
+CREATE OR REPLACE TRIGGER items_keep_their_name
+    BEFORE UPDATE ON wallet_data.items
+    FOR EACH ROW WHEN (OLD.ledger_id <> NEW.ledger_id OR OLD.merchant <> NEW.merchant OR OLD.item <> NEW.item)
+    EXECUTE FUNCTION wallet_data.refuse_change();
+ALTER TABLE wallet_data.items ENABLE ALWAYS TRIGGER items_keep_their_name;
+
 -- A role is given and taken away; it is never turned into another one.
 CREATE OR REPLACE TRIGGER role_assignments_do_not_change
     BEFORE UPDATE OR TRUNCATE ON wallet_data.role_assignments

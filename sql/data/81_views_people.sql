@@ -16,10 +16,13 @@ FROM wallet_data.guardians g JOIN wallet_data.ledgers l USING (ledger_id);
 COMMENT ON VIEW wallet_ledger.guardians IS 'People who look after members. actor is who signs in as them.';
 
 CREATE OR REPLACE VIEW wallet_ledger.guardian_links WITH (security_invoker = true) AS
-SELECT l.name AS ledger, k.guardian, k.member, k.may_view, k.may_top_up, k.may_set_limits, k.linked_at, k.linked_by
-FROM wallet_data.guardian_links k JOIN wallet_data.ledgers l USING (ledger_id);
+SELECT l.name AS ledger, k.guardian, k.member, k.may_view, k.may_top_up, k.may_set_limits, k.linked_at, k.linked_by,
+       (ARRAY['active', 'inactive'])[g.state_id] AS guardian_status
+FROM wallet_data.guardian_links k
+JOIN wallet_data.ledgers l ON l.ledger_id = k.ledger_id
+JOIN wallet_data.guardians g ON g.ledger_id = k.ledger_id AND g.guardian = k.guardian;
 COMMENT ON VIEW wallet_ledger.guardian_links IS
-    'What each guardian may do for each member. A link without any right is a link that was taken back.';
+    'What each guardian may do for each member. A link without any right is a link that was taken back; a guardian who is inactive may do nothing.';
 
 CREATE OR REPLACE VIEW wallet_ledger.merchants WITH (security_invoker = true) AS
 SELECT l.name AS ledger, m.merchant, a.address AS account, a.currency, m.full_name,
@@ -56,13 +59,13 @@ FROM (
            nullif(s.scope, '') AS scope, s.assigned_at, s.assigned_by
     FROM wallet_data.role_assignments s
     UNION ALL
-    SELECT g.ledger_id, g.actor, 'guardian' AS role, g.guardian AS scope, NULL AS assigned_at, NULL AS assigned_by FROM wallet_data.guardians g WHERE g.actor IS NOT NULL
+    SELECT g.ledger_id, g.actor, 'guardian' AS role, g.guardian AS scope, NULL AS assigned_at, NULL AS assigned_by FROM wallet_data.guardians g WHERE g.actor IS NOT NULL AND g.state_id = 1
     UNION ALL
-    SELECT m.ledger_id, m.actor, 'member' AS role, m.member AS scope, NULL AS assigned_at, NULL AS assigned_by FROM wallet_data.members m WHERE m.actor IS NOT NULL
+    SELECT m.ledger_id, m.actor, 'member' AS role, m.member AS scope, NULL AS assigned_at, NULL AS assigned_by FROM wallet_data.members m WHERE m.actor IS NOT NULL AND m.state_id = 1
 ) r
 JOIN wallet_data.ledgers l ON l.ledger_id = r.ledger_id;
 COMMENT ON VIEW wallet_ledger.role_assignments IS
-    'Who has which role, and where: the merchant, the guardian or the member. What each role may do role_permissions() says.';
+    'Who has which role, and where: the merchant, the guardian or the member. Who is inactive has none. What each role may do role_permissions() says.';
 
 GRANT SELECT ON
     wallet_data.members, wallet_data.guardians, wallet_data.guardian_links, wallet_data.merchants,

@@ -1,13 +1,13 @@
 -- What guardians, canteens and the organisation look at. Run by every wallet_ledger.install(), as wallet_owner.
 -- Days, weeks (from Monday) and months are the ledger's. What was sold counts when it was sold, by the till's time
--- where it was offline. Like all views these use no function of the extension, so that they survive DROP EXTENSION.
+-- where it was offline; the clock of a till may be ahead, so a day ends where the next one begins. Like all views these use no function of the extension, so that they survive DROP EXTENSION.
 
 -- What was given back of a purchase is taken off the period in which it was bought, as the limits do it.
 CREATE OR REPLACE VIEW wallet_ledger.member_spending WITH (security_invoker = true) AS
 SELECT l.name AS ledger, m.member::text AS member, m.full_name, v.account, v.currency, v.posted, v.held, v.available,
        round(greatest(coalesce(o.posted, 0), 0), a.scale) AS owed,
        round(p.today, a.scale) AS spent_today, round(p.this_week, a.scale) AS spent_this_week,
-       round(p.this_month, a.scale) AS spent_this_month, p.refused AS refused_today,
+       round(p.this_month, a.scale) AS spent_this_month, f.refused AS refused_today,
        last.purchased_at AS last_purchase_at, last.amount AS last_amount, last.merchant::text AS last_merchant
 FROM wallet_data.members m
 JOIN wallet_data.ledgers l ON l.ledger_id = m.ledger_id
@@ -17,15 +17,21 @@ LEFT JOIN wallet_data.accounts o ON o.ledger_id = m.ledger_id AND o.address = 'o
 CROSS JOIN LATERAL (
     SELECT date_trunc('day', t.local) AT TIME ZONE l.timezone AS day,
            date_trunc('week', t.local) AT TIME ZONE l.timezone AS week,
-           date_trunc('month', t.local) AT TIME ZONE l.timezone AS month
+           date_trunc('month', t.local) AT TIME ZONE l.timezone AS month,
+           (date_trunc('day', t.local) + interval '1 day') AT TIME ZONE l.timezone AS next_day,
+           (date_trunc('week', t.local) + interval '1 week') AT TIME ZONE l.timezone AS next_week,
+           (date_trunc('month', t.local) + interval '1 month') AT TIME ZONE l.timezone AS next_month
     FROM (SELECT now() AT TIME ZONE l.timezone AS local) t) b
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(s.amount - s.refunded_amount) FILTER (WHERE s.state_id = 1 AND s.purchased_at >= b.day), 0) AS today,
-           coalesce(sum(s.amount - s.refunded_amount) FILTER (WHERE s.state_id = 1 AND s.purchased_at >= b.week), 0) AS this_week,
-           coalesce(sum(s.amount - s.refunded_amount) FILTER (WHERE s.state_id = 1 AND s.purchased_at >= b.month), 0) AS this_month,
-           count(*) FILTER (WHERE s.state_id = 2 AND s.purchased_at >= b.day) AS refused
+    SELECT coalesce(sum(s.amount - s.refunded_amount) FILTER (WHERE s.purchased_at >= b.day AND s.purchased_at < b.next_day), 0) AS today,
+           coalesce(sum(s.amount - s.refunded_amount) FILTER (WHERE s.purchased_at >= b.week AND s.purchased_at < b.next_week), 0) AS this_week,
+           coalesce(sum(s.amount - s.refunded_amount) FILTER (WHERE s.purchased_at >= b.month AND s.purchased_at < b.next_month), 0) AS this_month
     FROM wallet_data.purchases s
-    WHERE s.ledger_id = m.ledger_id AND s.member = m.member AND s.purchased_at >= least(b.week, b.month)) p
+    WHERE s.ledger_id = m.ledger_id AND s.member = m.member AND s.state_id = 1
+      AND s.purchased_at >= least(b.week, b.month) AND s.purchased_at < greatest(b.next_week, b.next_month)) p
+CROSS JOIN LATERAL (
+    SELECT count(*) AS refused FROM wallet_data.purchases s
+    WHERE s.ledger_id = m.ledger_id AND s.member = m.member AND s.state_id = 2 AND s.created_at >= b.day) f
 LEFT JOIN LATERAL (
     SELECT s.purchased_at, s.amount, s.merchant FROM wallet_data.purchases s
     WHERE s.ledger_id = m.ledger_id AND s.member = m.member AND s.state_id = 1
@@ -37,10 +43,11 @@ CREATE OR REPLACE VIEW wallet_ledger.guardian_overview WITH (security_invoker = 
 SELECT k.guardian::text AS guardian, s.*, k.may_top_up, k.may_set_limits
 FROM wallet_data.guardian_links k
 JOIN wallet_data.ledgers l ON l.ledger_id = k.ledger_id
+JOIN wallet_data.guardians g ON g.ledger_id = k.ledger_id AND g.guardian = k.guardian AND g.state_id = 1
 JOIN wallet_ledger.member_spending s ON s.ledger = l.name AND s.member = k.member::text
 WHERE k.may_view;
 COMMENT ON VIEW wallet_ledger.guardian_overview IS
-    'For each guardian the members that they may view: balance, debt, spending, last purchase, refusals of today.';
+    'For each active guardian the members that they may view: balance, debt, spending, last purchase, refusals of today.';
 
 CREATE OR REPLACE VIEW wallet_ledger.spending_by_category WITH (security_invoker = true) AS
 SELECT l.name AS ledger, p.member::text AS member, (p.purchased_at AT TIME ZONE l.timezone)::date AS day, i.category,
@@ -58,13 +65,14 @@ COMMENT ON VIEW wallet_ledger.spending_by_category IS
 CREATE OR REPLACE VIEW wallet_ledger.refusals WITH (security_invoker = true) AS
 SELECT l.name AS ledger, p.member::text AS member, p.merchant::text AS merchant, p.device::text AS device, p.amount,
        a.currency, p.error -> 'detail' ->> 'error' AS error, p.error -> 'detail' ->> 'reason' AS reason,
-       p.error ->> 'message' AS message, p.purchased_at AS refused_at, p.purchase_id
+       p.error ->> 'message' AS message, p.created_at AS refused_at, p.purchase_id,
+       p.purchased_at
 FROM wallet_data.purchases p
 JOIN wallet_data.ledgers l ON l.ledger_id = p.ledger_id
 JOIN wallet_data.accounts a ON a.ledger_id = p.ledger_id AND a.account_id = p.account_id
 WHERE p.state_id = 2;
 COMMENT ON VIEW wallet_ledger.refusals IS
-    'Purchases that were refused: error is the token, such as spending_limit_exceeded, reason what of the limit, such as daily or window.';
+    'Purchases that were refused: error is the token, such as spending_limit_exceeded, reason what of the limit, such as daily or window. refused_at is when it was decided, purchased_at what the till''s clock said.';
 
 -- Money given back counts on the day of the giving back: a day that is over stays as it is.
 CREATE OR REPLACE VIEW wallet_ledger.canteen_day_report WITH (security_invoker = true) AS
@@ -119,7 +127,7 @@ COMMENT ON VIEW wallet_ledger.canteen_day_report IS
 CREATE OR REPLACE VIEW wallet_ledger.organisation_overview WITH (security_invoker = true) AS
 SELECT l.name AS ledger, w.currency, w.member_count, w.wallet_total, w.owing_count, round(w.owed_total, w.scale) AS owed_total,
        coalesce(p.purchase_count, 0) AS purchases_today, round(coalesce(p.amount, 0), w.scale) AS amount_today,
-       round(coalesce(r.amount, 0), w.scale) AS refunded_today, coalesce(p.refused_count, 0) AS refused_today,
+       round(coalesce(r.amount, 0), w.scale) AS refunded_today, coalesce(f.refused_count, 0) AS refused_today,
        coalesce(p.overdraft_count, 0) AS overdrafts_today
 FROM wallet_data.ledgers l
 JOIN (
@@ -132,22 +140,30 @@ JOIN (
          ON o.ledger_id = m.ledger_id AND o.address = 'overdrafts:' || m.member AND o.stripe = 0
     GROUP BY m.ledger_id, a.currency, a.scale) w ON w.ledger_id = l.ledger_id
 CROSS JOIN LATERAL (
-    SELECT date_trunc('day', now() AT TIME ZONE l.timezone) AT TIME ZONE l.timezone AS day) b
+    SELECT date_trunc('day', t.local) AT TIME ZONE l.timezone AS day,
+           (date_trunc('day', t.local) + interval '1 day') AT TIME ZONE l.timezone AS next_day
+    FROM (SELECT now() AT TIME ZONE l.timezone AS local) t) b
 LEFT JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE s.state_id = 1) AS purchase_count,
-           sum(s.amount) FILTER (WHERE s.state_id = 1) AS amount,
-           count(*) FILTER (WHERE s.state_id = 2) AS refused_count,
+    SELECT count(*) AS purchase_count, sum(s.amount) AS amount,
            count(*) FILTER (WHERE s.is_overdraft) AS overdraft_count
     FROM wallet_data.merchants m
-    JOIN wallet_data.purchases s ON s.ledger_id = m.ledger_id AND s.merchant = m.merchant AND s.purchased_at >= b.day
+    JOIN wallet_data.purchases s ON s.ledger_id = m.ledger_id AND s.merchant = m.merchant AND s.state_id = 1
+                                AND s.purchased_at >= b.day AND s.purchased_at < b.next_day
     JOIN wallet_data.accounts a ON a.ledger_id = s.ledger_id AND a.account_id = s.account_id
     WHERE m.ledger_id = l.ledger_id AND a.currency = w.currency) p ON true
+LEFT JOIN LATERAL (
+    SELECT count(*) AS refused_count
+    FROM wallet_data.members m
+    JOIN wallet_data.purchases s ON s.ledger_id = m.ledger_id AND s.member = m.member AND s.state_id = 2
+                                AND s.created_at >= b.day
+    JOIN wallet_data.accounts a ON a.ledger_id = s.ledger_id AND a.account_id = s.account_id
+    WHERE m.ledger_id = l.ledger_id AND a.currency = w.currency) f ON true
 LEFT JOIN LATERAL (
     SELECT sum(g.amount) AS amount
     FROM wallet_data.purchase_refunds g
     JOIN wallet_data.purchases s ON s.ledger_id = g.ledger_id AND s.purchase_id = g.purchase_id
     JOIN wallet_data.accounts a ON a.ledger_id = s.ledger_id AND a.account_id = s.account_id
-    WHERE g.ledger_id = l.ledger_id AND g.refunded_at >= b.day AND a.currency = w.currency) r ON true;
+    WHERE g.ledger_id = l.ledger_id AND g.refunded_at >= b.day AND g.refunded_at < b.next_day AND a.currency = w.currency) r ON true;
 COMMENT ON VIEW wallet_ledger.organisation_overview IS
     'Each organisation, by currency: active members, what all wallets hold, how many members owe how much from overdrafts, and today''s purchases, refunds, refusals and overdrafts.';
 

@@ -2,7 +2,6 @@
 
 use super::rules::Method;
 use super::{Authentication, Claim, authenticate, create_code, enrol};
-use crate::access::rules::Action;
 use crate::error::missing;
 use crate::ledger;
 use crate::report;
@@ -80,7 +79,8 @@ fn set_pin(member: Option<&str>, pin: Option<&str>, ledger: default!(Option<&str
 }
 
 /// Checks a member's PIN. A wrong one is a row with `succeeded` = false and not an error, because an error would
-/// undo the count: the attempt counts when the transaction commits, so call it in a transaction of its own.
+/// undo the count: the attempt counts when the transaction commits, so call it in a transaction of its own. For
+/// trusted backends only: whoever could make the transaction fail after a wrong guess could guess for ever.
 ///
 /// * `member`: whose.
 /// * `pin`: as it was entered. What cannot be a PIN is refused with an error and is no guess.
@@ -90,8 +90,8 @@ fn set_pin(member: Option<&str>, pin: Option<&str>, ledger: default!(Option<&str
 /// Returns the authentication: reason wrong_pin or pin_locked where it failed, how many guesses are left, until
 /// when it is locked. After the setting `pin_attempts` wrong ones (5) it is locked for the setting `pin_lockout`
 /// (15 minutes) and the event `pin.locked` is written; while it is locked no guess is looked at. A right one
-/// forgets the wrong ones before. Errors: missing_argument, invalid_argument, member_not_found, device_not_found,
-/// pin_not_set, try_again.
+/// forgets the wrong ones before. Errors: missing_argument, invalid_argument, not_allowed, member_not_found,
+/// device_not_found, pin_not_set, try_again.
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn verify_pin(
@@ -101,7 +101,7 @@ fn verify_pin(
     ledger: default!(Option<&str>, "NULL"),
 ) -> AuthenticationRow {
     let claim = Claim { method: Method::Pin, member, credential: pin, device };
-    answer(ledger, Action::VerifyPin, || Ok(claim))
+    answer(ledger, "verify_pin", || Ok(claim))
 }
 
 /// Keeps the template of a member's finger. The device encrypts it; it is opaque here, and nobody but
@@ -161,7 +161,7 @@ fn create_qr_code(
 /// as with `verify_pin`, call it in a transaction of its own.
 ///
 /// * `method`: `fingerprint` (matched on the device: what is recorded is the device's word), `pin` (as
-///   `verify_pin`) or `qr`.
+///   `verify_pin`, and as there for trusted backends only) or `qr`.
 /// * `member`: whom; NULL with `qr` means whose code it is.
 /// * `credential`: the PIN or the token; NULL with `fingerprint`.
 /// * `device`: the till; `fingerprint` needs it.
@@ -169,8 +169,8 @@ fn create_qr_code(
 ///
 /// Returns the authentication. One that succeeded serves one purchase of this member until `valid_until` (the
 /// setting `authentication_validity`, 5 minutes). Reasons of one that failed: wrong_pin, pin_locked, code_unknown,
-/// code_expired, code_used, code_of_another. Errors: missing_argument, invalid_argument, member_not_found,
-/// device_not_found, pin_not_set, fingerprint_not_enrolled, try_again.
+/// code_expired, code_used, code_of_another. Errors: missing_argument, invalid_argument, not_allowed,
+/// member_not_found, device_not_found, pin_not_set, fingerprint_not_enrolled, try_again.
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn record_authentication(
@@ -180,7 +180,7 @@ fn record_authentication(
     device: default!(Option<&str>, "NULL"),
     ledger: default!(Option<&str>, "NULL"),
 ) -> AuthenticationRow {
-    answer(ledger, Action::RecordAuthentication, || {
+    answer(ledger, "record_authentication", || {
         let method = Method::from_name(method.ok_or_else(|| missing("method"))?)?;
         Ok(Claim { method, member, credential, device })
     })
@@ -188,13 +188,13 @@ fn record_authentication(
 
 fn answer<'a>(
     ledger: Option<&str>,
-    action: Action,
+    function: &str,
     claim: impl FnOnce() -> crate::error::Result<Claim<'a>>,
 ) -> AuthenticationRow {
     report::run(|| {
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
-        let authentication = authenticate(&session, &ledger, action, &claim()?)?;
+        let authentication = authenticate(&session, &ledger, function, &claim()?)?;
         Ok(AuthenticationRow { ledger: ledger.name.clone(), authentication })
     })
 }

@@ -1,7 +1,9 @@
 //! Identification: how a member is recognised before money is spent, and the secrets that this takes.
 //!
 //! What fails is recorded like what succeeds, as a row and not as an error: an error would undo the count of wrong
-//! PINs. So an attempt counts when its transaction commits, and belongs into one of its own.
+//! PINs. So an attempt counts when its transaction commits, and belongs into one of its own. Whoever can make the
+//! transaction fail after the answer, as everybody can through PostgREST, could guess for ever: PINs are checked for
+//! trusted backends only. A code cannot be guessed, and what is rolled back has used none up and identified nobody.
 //!
 //! Locks: the row of the PIN makes one member's guesses wait for each other, so fifty at once are no more guesses
 //! than the setting allows; the row of a code, and of an authentication, makes the first of many the only one.
@@ -93,13 +95,16 @@ pub struct Authentication {
     pub locked_until: Option<i64>,
 }
 
-/// Identifies a member, or records that it failed. `action` is what the acting person must be allowed.
+/// Identifies a member, or records that it failed. `function` is what was called.
 pub fn authenticate(
     session: &Session,
     ledger: &Ledger,
-    action: Action,
+    function: &str,
     claim: &Claim,
 ) -> Result<Authentication> {
+    if claim.method == Method::Pin {
+        access::demand_backend(function)?;
+    }
     let merchant = claim.device.and_then(|device| store::merchant(session, ledger.id, device));
     let digest = match claim.method {
         Method::Qr => claim.credential.and_then(code::digest),
@@ -107,7 +112,8 @@ pub fn authenticate(
     };
     let of_code = digest.and_then(|digest| store::code_member(session, ledger.id, &digest));
     let member = claim.member.or(of_code.as_deref());
-    access::demand(session, ledger, action, Target { member, merchant: merchant.as_deref() })?;
+    let target = Target { member, merchant: merchant.as_deref() };
+    access::demand(session, ledger, Action::RecordAuthentication, target)?;
     if let (Some(device), None) = (claim.device, &merchant) {
         let error =
             LedgerError::new(Code::DeviceNotFound, format!("ledger {} has no device {device}", ledger.name));

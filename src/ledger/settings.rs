@@ -58,14 +58,22 @@ pub fn ledger_claim() -> Option<String> {
     claim("ledger")
 }
 
+/// Longest name of an actor that is kept, and that can have a role; in bytes.
+const ACTOR_BYTES_MAX: usize = 255;
+
 /// Who acts, for the audit: `wallet_ledger.actor`, else the JWT claim `sub`, else who is logged in. The
 /// first two are the caller's word.
 pub fn actor() -> String {
-    const BYTES_MAX: usize = 255;
     let mut actor = text(&ACTOR).or_else(|| claim("sub")).unwrap_or_else(session_user);
-    let end = (0..=BYTES_MAX.min(actor.len())).rev().find(|end| actor.is_char_boundary(*end)).unwrap_or(0);
+    let end =
+        (0..=ACTOR_BYTES_MAX.min(actor.len())).rev().find(|end| actor.is_char_boundary(*end)).unwrap_or(0);
     actor.truncate(end);
     actor
+}
+
+/// Who acts, to be asked for a role: named in full, by the setting or the claim.
+pub fn named_actor() -> Option<String> {
+    text(&ACTOR).or_else(|| claim("sub")).filter(|actor| actor.len() <= ACTOR_BYTES_MAX)
 }
 
 /// Who is logged in: the definer's role would say nothing.

@@ -22,7 +22,8 @@ static MEMBER: Statement = Statement::new(
     &[INT4OID, TEXTOID],
 );
 
-// The member's own and the organisation's, unless one of the member's own replaces these.
+// The member's own and the organisation's, unless one of the member's own replaces these; such a one may limit nothing
+// itself: an exemption.
 static LIMITS: Statement = Statement::new(
     "WITH counting AS (
          SELECT DISTINCT ON (c.account_id, c.name) c.*
@@ -42,7 +43,7 @@ static LIMITS: Statement = Statement::new(
                 'categories', i.categories, 'set_by', i.set_by, 'effective_from', i.effective_from)
             ORDER BY i.account_id IS NULL, i.name)
      FROM limiting i
-     WHERE i.account_id IS NOT NULL OR NOT EXISTS (SELECT FROM limiting o WHERE o.replaces_default)",
+     WHERE i.account_id IS NOT NULL OR NOT EXISTS (SELECT FROM counting o WHERE o.replaces_default)",
     &[INT4OID, TEXTOID, TIMESTAMPTZOID],
 );
 
@@ -58,22 +59,24 @@ static DAYS: Statement = Statement::new(
          JOIN wallet_data.purchase_items i ON i.ledger_id = p.ledger_id AND i.purchase_id = p.purchase_id
          WHERE l.ledger_id = $1 AND p.member = $2 AND p.state_id = 1
            AND p.purchased_at >= (($3 AT TIME ZONE l.timezone)::date - ($4 - 1))::timestamp AT TIME ZONE l.timezone
+           AND p.purchased_at < (($3 AT TIME ZONE l.timezone)::date + 1)::timestamp AT TIME ZONE l.timezone
          GROUP BY 1, i.category) d",
     &[INT4OID, TEXTOID, TIMESTAMPTZOID, INT4OID],
 );
 
+// By when they were decided: the clock of a till may be years ahead, and be the reason.
 static REFUSALS: Statement = Statement::new(
     "SELECT jsonb_agg(jsonb_build_object(
-                'refused_at', r.purchased_at, 'merchant', r.merchant, 'device', r.device, 'amount', r.amount::text,
+                'refused_at', r.created_at, 'purchased_at', r.purchased_at, 'merchant', r.merchant, 'device', r.device, 'amount', r.amount::text,
                 'error', r.error -> 'detail' ->> 'error', 'reason', r.error -> 'detail' ->> 'reason',
                 'message', r.error ->> 'message', 'purchase_id', r.purchase_id)
-            ORDER BY r.purchased_at DESC, r.purchase_id DESC)
+            ORDER BY r.created_at DESC, r.purchase_id DESC)
      FROM (
          SELECT p.* FROM wallet_data.ledgers l
          JOIN wallet_data.purchases p ON p.ledger_id = l.ledger_id
          WHERE l.ledger_id = $1 AND p.member = $2 AND p.state_id = 2
-           AND p.purchased_at >= (($3 AT TIME ZONE l.timezone)::date - ($4 - 1))::timestamp AT TIME ZONE l.timezone
-         ORDER BY p.purchased_at DESC, p.purchase_id DESC LIMIT $5) r",
+           AND p.created_at >= (($3 AT TIME ZONE l.timezone)::date - ($4 - 1))::timestamp AT TIME ZONE l.timezone
+         ORDER BY p.created_at DESC, p.purchase_id DESC LIMIT $5) r",
     &[INT4OID, TEXTOID, TIMESTAMPTZOID, INT4OID, INT4OID],
 );
 

@@ -153,7 +153,8 @@ fn create_merchant(
 /// * `overdraft_limit`: the most that one member may owe through it, zero or more, in the merchant's currency;
 ///   zero for a new device.
 ///
-/// What is NULL stays as it is. Returns the device. Writes the event `device.created` or `device.changed`. Errors:
+/// `accept`, and more than before in `overdraft_limit`, are the action `accept_overdraft`: the organisation's to
+/// say, not the merchant's. What is NULL stays as it is. Returns the device. Writes the event `device.created` or `device.changed`. Errors:
 /// not_allowed, missing_argument, invalid_argument, invalid_amount, merchant_not_found, already_exists.
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
@@ -266,7 +267,7 @@ fn set_party_status(
 /// Nobody makes themselves a super administrator; a trusted backend may. Returns the role; doing it twice is
 /// harmless. Writes the event `role.assigned`. Errors: not_allowed, missing_argument, invalid_argument,
 /// merchant_not_found, guardian_not_found, member_not_found, already_exists (the member has another actor, or
-/// the actor is another member).
+/// the actor is another member), try_again.
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn assign_role(
@@ -275,13 +276,14 @@ fn assign_role(
     scope: default!(Option<&str>, "NULL"),
     ledger: default!(Option<&str>, "NULL"),
 ) -> RoleRow {
-    report::run(|| {
+    let flow = || {
         let session = Session::connect();
         let role = Role::from_name(role.ok_or_else(|| missing("role"))?)?;
         let ledger = ledger::resolve(&session, ledger)?;
         let standing = role::assign(&session, &ledger, actor, role, scope)?;
         Ok(Row::new(&ledger, standing))
-    })
+    };
+    report::run_over(flow, role::refused)
 }
 
 /// Takes a role from an actor.

@@ -66,8 +66,8 @@ pub fn create_member(
 ) -> Result<Member> {
     let target = Target { member: Some(new.name), merchant: None };
     access::demand(session, ledger, Action::CreateMember, target)?;
-    if new.actor.is_some() {
-        store::roles::lock_actors(session, ledger.id);
+    if let Some(actor) = new.actor {
+        store::roles::lock_actor(session, ledger.id, actor);
     }
     let address = format!("wallets:{}", new.name);
     open_account(session, ledger, &address, currency, new.name)?;
@@ -93,8 +93,8 @@ pub fn create_member(
 /// Creates a guardian, or returns the one that is there.
 pub fn create_guardian(session: &Session, ledger: &Ledger, new: &NewPerson) -> Result<Guardian> {
     access::demand(session, ledger, Action::CreateGuardian, Target::default())?;
-    if new.actor.is_some() {
-        store::roles::lock_actors(session, ledger.id);
+    if let Some(actor) = new.actor {
+        store::roles::lock_actor(session, ledger.id, actor);
     }
     if store::insert_guardian(session, ledger.id, new, ledger::now()) {
         let guardian = find_guardian(session, ledger, new.name)?;

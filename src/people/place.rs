@@ -10,6 +10,7 @@ use crate::form::{label, word};
 use crate::ledger::{self, Ledger, settings};
 use crate::money::{self, Number};
 use crate::spi::Session;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 /// Creates a merchant with an account, or returns the one that is there.
@@ -63,6 +64,9 @@ pub fn create_device(session: &Session, ledger: &Ledger, words: &DeviceWords) ->
     let merchant = rules::name(words.merchant, "merchant")?;
     let full_name = label(words.full_name, "full_name", LABEL_BYTES_MAX)?;
     access::demand(session, ledger, Action::CreateDevice, at(merchant))?;
+    if words.conflict_policy == Some(ConflictPolicy::Accept) {
+        access::demand(session, ledger, Action::AcceptOverdraft, at(merchant))?;
+    }
     let merchant = find_merchant(session, ledger, merchant)?;
     let overdraft_limit = words
         .overdraft_limit
@@ -81,6 +85,7 @@ pub fn create_device(session: &Session, ledger: &Ledger, words: &DeviceWords) ->
         created_at: ledger::now(),
     };
     if places::insert_device(session, ledger.id, &new) {
+        demand_overdraft(session, ledger, &new, Decimal::ZERO)?;
         announce(session, ledger, "device.created", &new, Value::Null);
         return Ok(new);
     }
@@ -95,10 +100,19 @@ pub fn create_device(session: &Session, ledger: &Ledger, words: &DeviceWords) ->
         ..there.clone()
     };
     if changed != there {
+        demand_overdraft(session, ledger, &changed, there.overdraft_limit)?;
         places::change_device(session, ledger.id, &changed);
         announce(session, ledger, "device.changed", &changed, policies(&there));
     }
     Ok(changed)
+}
+
+/// Who lets members owe more through a till lends the organisation's money; letting them owe less is anybody's.
+fn demand_overdraft(session: &Session, ledger: &Ledger, device: &Device, before: Decimal) -> Result<()> {
+    if device.overdraft_limit <= before {
+        return Ok(());
+    }
+    access::demand(session, ledger, Action::AcceptOverdraft, at(&device.merchant))
 }
 
 fn policies(device: &Device) -> Value {

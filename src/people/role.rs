@@ -6,12 +6,15 @@
 use super::rules::{self, Kind, LABEL_BYTES_MAX};
 use super::store::roles::{self as store, Assignment};
 use crate::access::{self, rules::Action, rules::Reach, rules::Role};
-use crate::error::{Result, invalid, missing};
+use crate::error::{LedgerError, Result, invalid, missing};
 use crate::event;
 use crate::form::needed_label;
 use crate::ledger::{self, Ledger, settings};
+use crate::report::Refusal;
 use crate::spi::{Session, identity};
 use serde_json::json;
+
+const UNIQUE_VIOLATION: &str = "23505";
 
 /// A role as it stands after a call.
 pub struct Standing {
@@ -115,7 +118,7 @@ pub fn revoke(
     let wanted = Wanted::checked(actor, role, scope)?;
     let acting = demand(session, ledger, &wanted, role.revoking())?;
     let was_there = match wanted.person() {
-        Some((kind, name)) => unset_actor(session, ledger, kind, name, wanted.actor),
+        Some((kind, name)) => store::unset_actor(session, ledger.id, kind, name, wanted.actor),
         None => store::revoke(session, ledger.id, wanted.assignment()),
     };
     if was_there {
@@ -126,9 +129,10 @@ pub fn revoke(
 
 /// Makes somebody the actor of a member or a guardian who has none; false where they are already.
 fn set_actor(session: &Session, ledger: &Ledger, kind: Kind, name: &str, actor: &str) -> Result<bool> {
-    store::lock_actors(session, ledger.id);
+    store::lock_actor(session, ledger.id, actor);
+    let is_theirs = |there: &Option<String>| there.as_deref() == Some(actor);
     let before = actor_of(session, ledger, kind, name);
-    if before.as_deref() == Some(actor) {
+    if is_theirs(&before) {
         return Ok(false);
     }
     // Nobody loses a role because somebody else gets it: that is said first, with revoke_role().
@@ -136,17 +140,19 @@ fn set_actor(session: &Session, ledger: &Ledger, kind: Kind, name: &str, actor: 
     if store::of_actor(session, ledger.id, kind, actor).is_some() {
         return Err(rules::actor_taken(kind.name(), actor));
     }
-    store::set_actor(session, ledger.id, kind, name, Some(actor));
-    Ok(true)
+    if store::set_actor(session, ledger.id, kind, name, actor) {
+        return Ok(true);
+    }
+    // Another session has given them another actor while this one waited.
+    let meanwhile = actor_of(session, ledger, kind, name);
+    rules::check_same(kind.name(), name, &[("actor", meanwhile.is_some())])?;
+    Err(rules::made_elsewhere(&format!("the actor of {}", kind.name()), name))
 }
 
-fn unset_actor(session: &Session, ledger: &Ledger, kind: Kind, name: &str, actor: &str) -> bool {
-    store::lock_actors(session, ledger.id);
-    let is_so = actor_of(session, ledger, kind, name).as_deref() == Some(actor);
-    if is_so {
-        store::set_actor(session, ledger.id, kind, name, None);
-    }
-    is_so
+/// What a transaction that sees an old state runs into: the actor was given to somebody since it began.
+pub fn refused(refusal: &Refusal) -> Option<LedgerError> {
+    let is_actor = ["members_actor", "guardians_actor"].iter().any(|name| refusal.message.contains(name));
+    (refusal.sqlstate == UNIQUE_VIOLATION && is_actor).then(rules::actor_taken_meanwhile)
 }
 
 fn actor_of(session: &Session, ledger: &Ledger, kind: Kind, name: &str) -> Option<String> {

@@ -202,6 +202,12 @@ pub fn actor_taken(what: &str, actor: &str) -> LedgerError {
         .with("field", "actor")
 }
 
+/// The error for an actor that became somebody else's after the transaction's view of the tables was taken.
+pub fn actor_taken_meanwhile() -> LedgerError {
+    LedgerError::new(Code::TryAgain, "another session has given the actor to somebody first")
+        .with("cause", "concurrent_change")
+}
+
 /// The error for a creation that another session was making at the same time.
 pub fn made_elsewhere(what: &str, name: &str) -> LedgerError {
     LedgerError::new(Code::TryAgain, format!("{what} {name} is being created elsewhere"))

@@ -1,6 +1,9 @@
 //! Proves that people and places are made once, that doing it again says what differs, that names, prices and
 //! policies of a wrong form are refused, and that nobody passes the guards of their tables.
 
+#[path = "people/enrolment.rs"]
+mod enrolment;
+
 use futures::future::join_all;
 use wallet_ledger_tests::db::execute;
 use wallet_ledger_tests::*;
@@ -443,6 +446,12 @@ async fn people_and_places_are_kept() {
     let mut statements = vec![
         "UPDATE wallet_data.members SET member = 'other'".to_owned(),
         "UPDATE wallet_data.members SET account_id = account_id + 1".to_owned(),
+        "UPDATE wallet_data.guardians SET guardian = 'other'".to_owned(),
+        "UPDATE wallet_data.guardians SET ledger_id = ledger_id + 1".to_owned(),
+        "UPDATE wallet_data.guardian_links SET guardian = 'other'".to_owned(),
+        "UPDATE wallet_data.guardian_links SET member = 'other'".to_owned(),
+        "UPDATE wallet_data.items SET item = 'other'".to_owned(),
+        "UPDATE wallet_data.items SET merchant = 'other'".to_owned(),
         "UPDATE wallet_data.merchants SET merchant = 'other'".to_owned(),
         "UPDATE wallet_data.merchants SET account_id = account_id + 1".to_owned(),
         "UPDATE wallet_data.devices SET merchant = 'other'".to_owned(),

@@ -259,6 +259,7 @@ async fn sixteen_tills_never_spend_more_than_there_is() {
 #[tokio::test]
 async fn an_identification_serves_one_purchase() {
     let (_db, client) = school("identified").await;
+    away_from_midnight().await;
     call(&client, "set_pin('m1', '482915')").await;
     call(&client, "set_spending_limit('wallets:m1', name => 'with_pin', daily => 40000, method => 'pin')")
         .await;

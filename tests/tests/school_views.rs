@@ -3,9 +3,12 @@
 //!
 //! The purchases are written by hand, past the functions, so that they can lie on any day.
 
+#[path = "school_views/told.rs"]
+mod told;
+
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, Duration, FixedOffset, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Duration, FixedOffset, Months, NaiveDate, SubsecRound, Utc};
 use rand::Rng;
 use wallet_ledger_tests::bank::{money, one};
 use wallet_ledger_tests::db::execute;
@@ -26,7 +29,10 @@ struct Purchase {
     member: &'static str,
     merchant: &'static str,
     device: Option<&'static str>,
+    /// By the till's clock, which may be ahead.
     at: DateTime<Utc>,
+    /// When the books took it, or refused it.
+    decided: DateTime<Utc>,
     /// Category and amount of each line.
     lines: Vec<(Option<&'static str>, i64)>,
     /// Given back of the first line, at that time.
@@ -53,7 +59,8 @@ impl Purchase {
         let refused = self.is_refused;
         let row = json!({
             "state_id": if refused { 2 } else { 1 }, "is_overdraft": false, "purchase_id": id,
-            "transaction_id": (!refused).then_some(&id), "purchased_at": self.at.to_rfc3339(), "created_at": self.at.to_rfc3339(),
+            "transaction_id": (!refused).then_some(&id), "purchased_at": self.at.to_rfc3339(),
+            "created_at": self.decided.to_rfc3339(),
             "amount": self.amount(), "refunded_amount": refunded, "member": self.member,
             "merchant": self.merchant, "device": self.device, "actor": "test",
             "error": refused.then_some(error), "overdraft_amount": 0, "overdraft_returned_amount": 0,
@@ -132,9 +139,13 @@ async fn school(test: &str) -> (TestDb, Client) {
 }
 
 fn random(rng: &mut impl Rng, now: DateTime<Utc>) -> Purchase {
-    // Within forty days, and often at a midnight or one microsecond before it.
-    let back = Duration::minutes(rng.random_range(0..40 * 24 * 60));
-    let mut at = now - back;
+    // As exact as the server keeps it.
+    let now = now.trunc_subsecs(6);
+    // Within forty days, some of them still to come, and often at a midnight or one microsecond before it.
+    let mut far = || Duration::minutes(rng.random_range(0..40 * 24 * 60));
+    let (back, decided) = (far(), now - far());
+    let is_ahead = rng.random_range(0..4) == 0;
+    let mut at = if is_ahead { now + back } else { now - back };
     match rng.random_range(0..4) {
         0 => at = midnight(here(at).date_naive()),
         1 => at = midnight(here(at).date_naive()) - Duration::microseconds(1),
@@ -151,19 +162,8 @@ fn random(rng: &mut impl Rng, now: DateTime<Utc>) -> Purchase {
         .then(|| (rng.random_range(1..=lines[0].1), later.min(now)));
     let device = [None, Some(if merchant == "canteen" { "canteen-till" } else { "kiosk-till" })];
     let member = ["ana", "ben"][rng.random_range(0..2)];
-    Purchase { member, merchant, device: device[rng.random_range(0..2)], at, lines, refund, is_refused }
-}
-
-/// The clock of the server, and a moment that is far enough from its next midnight for a test.
-async fn moment(dba: &Client) -> DateTime<Utc> {
-    loop {
-        let now: DateTime<Utc> = dba.query_one("SELECT clock_timestamp()", &[]).await.unwrap().get(0);
-        let left = midnight(here(now).date_naive() + Duration::days(1)) - now;
-        if left > Duration::minutes(2) {
-            return now;
-        }
-        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    }
+    let device = device[rng.random_range(0..2)];
+    Purchase { member, merchant, device, at, decided, lines, refund, is_refused }
 }
 
 fn sum<'a>(purchases: impl Iterator<Item = &'a Purchase>, of: impl Fn(&Purchase) -> i64) -> Decimal {
@@ -175,7 +175,7 @@ async fn every_view_is_the_sum_of_its_purchases() {
     let seed = Seed::from_env_or_random("school_views");
     let mut rng = seed.rng(1);
     let (_db, dba) = school("sums").await;
-    let now = moment(&dba).await;
+    let now = away_from_midnight().await;
     let purchases: Vec<Purchase> = (0..150).map(|_| random(&mut rng, now)).collect();
     for purchase in &purchases {
         purchase.insert(&dba).await;
@@ -192,14 +192,17 @@ async fn every_view_is_the_sum_of_its_purchases() {
         )
         .await;
         let bought = || purchases.iter().filter(move |p| p.member == member && !p.is_refused);
-        for (column, from) in
-            [("spent_today", today), ("spent_this_week", monday), ("spent_this_month", first)]
-        {
-            let expected = sum(bought().filter(|p| p.at >= midnight(from)), Purchase::left);
+        for (column, from, until) in [
+            ("spent_today", today, today + Duration::days(1)),
+            ("spent_this_week", monday, monday + Duration::days(7)),
+            ("spent_this_month", first, first + Months::new(1)),
+        ] {
+            let within = |p: &&Purchase| p.at >= midnight(from) && p.at < midnight(until);
+            let expected = sum(bought().filter(within), Purchase::left);
             assert_eq!(money(&row[column]), expected, "{member} {column}");
         }
         let refused =
-            purchases.iter().filter(|p| p.member == member && p.is_refused && p.at >= midnight(today));
+            purchases.iter().filter(|p| p.member == member && p.is_refused && p.decided >= midnight(today));
         assert_eq!(row["refused_today"], refused.count().to_string());
         let last = bought().map(|p| p.at).max().expect("one of many");
         let seen: DateTime<Utc> = dba
@@ -308,10 +311,9 @@ async fn organisation(dba: &Client, purchases: &[Purchase], day: DateTime<Utc>) 
         "SELECT string_agg(member || ' ' || owed, ', ' ORDER BY member) FROM wallet_ledger.member_spending";
     assert_eq!(value(dba, owed).await, "ana 0.00, ben 2500.00");
     let row = one(dba, "SELECT * FROM wallet_ledger.organisation_overview").await;
-    let today = || purchases.iter().filter(|p| p.at >= day);
-    let sold = today().filter(|p| !p.is_refused);
-    let counts =
-        [sold.clone().count(), today().filter(|p| p.is_refused).count()].map(|count| count.to_string());
+    let sold = purchases.iter().filter(|p| !p.is_refused && p.at >= day && p.at < day + Duration::days(1));
+    let refused = purchases.iter().filter(|p| p.is_refused && p.decided >= day);
+    let counts = [sold.clone().count(), refused.count()].map(|count| count.to_string());
     assert_eq!(row.pick(["purchases_today", "refused_today"]), [&*counts[0], &*counts[1]]);
     assert_eq!(money(&row["amount_today"]), sum(sold, Purchase::amount));
     let back =
@@ -331,12 +333,14 @@ async fn overview(dba: &Client, purchases: &[Purchase], today: NaiveDate) {
         json!({"posted": "70000.00", "held": "0.00", "available": "70000.00", "owed": "0.00"})
     );
     let from = midnight(today - Duration::days(29));
-    let month = || purchases.iter().filter(move |p| p.member == "ana" && p.at >= from);
+    let until = midnight(today + Duration::days(1));
+    let of_ana = || purchases.iter().filter(move |p| p.member == "ana");
     let days = overview["spending"].as_array().expect("an array");
     let told: Decimal = days.iter().map(|day| money(day["amount"].as_str().expect("text"))).sum();
-    assert_eq!(told, sum(month().filter(|p| !p.is_refused), Purchase::amount));
+    let sold = of_ana().filter(|p| !p.is_refused && p.at >= from && p.at < until);
+    assert_eq!(told, sum(sold, Purchase::amount));
     let refusals = overview["refusals"].as_array().expect("an array");
-    assert_eq!(refusals.len(), month().filter(|p| p.is_refused).count().min(50));
+    assert_eq!(refusals.len(), of_ana().filter(|p| p.is_refused && p.decided >= from).count().min(50));
     for refusal in refusals {
         assert_eq!(
             (&refusal["error"], &refusal["reason"]),
@@ -354,12 +358,13 @@ async fn overview(dba: &Client, purchases: &[Purchase], today: NaiveDate) {
 #[tokio::test]
 async fn a_refusal_is_told_with_its_reason() {
     let (_db, dba) = school("refusals").await;
-    let now = moment(&dba).await;
+    let now = away_from_midnight().await;
     let refused = Purchase {
         member: "ana",
         merchant: "canteen",
         device: Some("canteen-till"),
         at: now,
+        decided: now,
         lines: vec![(Some("food"), 60_000)],
         refund: None,
         is_refused: true,

@@ -245,6 +245,33 @@ async fn the_account_is_locked_until_the_transaction_ends() {
     verify_clean(&client).await;
 }
 
+/// A payment locks the merchant's account first, because its address comes first: so does the row that names it.
+#[tokio::test]
+async fn a_row_and_its_payment_never_wait_in_a_circle_with_another_payment() {
+    let (db, dba, client) = orders("circle").await;
+    call(&client, "create_account('shops:canteen', 'liability')").await;
+    call(&client, "create_account('shops:wide', 'liability', stripes => 4)").await;
+    attach(&dba, FORM, ARGUMENTS).await;
+    let other = db.app().await;
+    let waiting = backend(&other).await;
+    for shop in ["canteen", "wide", "nowhere-yet"] {
+        let credited = if shop == "nowhere-yet" { "shop" } else { &format!("shops:{shop}") };
+        execute(&dba, &format!("BEGIN; {}", ROW.replace("canteen", shop))).await;
+        let pay = format!("post_transfer('wallets:a', '{credited}', 100, 'payment')");
+        let both = async {
+            until_blocked(&client, &waiting).await;
+            let paid = dba.batch_execute(&format!("SELECT wallet_ledger.{pay}; COMMIT")).await;
+            paid.unwrap_or_else(|e| panic!("{shop}: {}", cluster::explain(&e)));
+        };
+        // The account of a merchant whom the row does not lead to is locked by nobody before the payment.
+        let pay = if shop == "nowhere-yet" { "post_transfer('wallets:a', 'wallets:b', 100)" } else { &pay };
+        let (payment, ()) = futures::join!(try_call(&other, pay), both);
+        payment.unwrap_or_else(|e| panic!("{shop}: {}", cluster::explain(&e)));
+    }
+    assert_eq!(books::posted(&client, "wallets:a").await, "400.00");
+    verify_clean(&client).await;
+}
+
 /// Expired holds are given back before the account is judged, as a payment does it.
 #[tokio::test]
 async fn an_expired_hold_is_given_back_first() {

@@ -39,16 +39,12 @@ fn as_said(grant: &Grant, action: Action, target: Target) -> bool {
                         | RefundPurchase
                         | SyncPurchases
                         | RecordAuthentication
-                        | VerifyPin
                         | CheckSpendingLimit
                 )
         }
         Cashier => {
             at_own_merchant
-                && matches!(
-                    action,
-                    Purchase | SyncPurchases | RecordAuthentication | VerifyPin | CheckSpendingLimit
-                )
+                && matches!(action, Purchase | SyncPurchases | RecordAuthentication | CheckSpendingLimit)
         }
         Guardian => {
             of_own
@@ -56,11 +52,7 @@ fn as_said(grant: &Grant, action: Action, target: Target) -> bool {
                     || grant.may_set_limits && matches!(action, SetSpendingLimit | SetPin))
         }
         Member => {
-            of_own
-                && matches!(
-                    action,
-                    ViewMember | CheckSpendingLimit | CreateQrCode | SetPin | VerifyPin | Purchase
-                )
+            of_own && matches!(action, ViewMember | CheckSpendingLimit | CreateQrCode | SetPin | Purchase)
         }
     }
 }

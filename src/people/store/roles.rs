@@ -5,8 +5,11 @@ use crate::access::rules::Role;
 use crate::spi::{Row, Session, Statement};
 use pgrx::pg_sys::{INT2OID, INT4OID, TEXTOID, TIMESTAMPTZOID};
 
-static LOCK: Statement =
-    Statement::new("SELECT FROM wallet_data.ledgers WHERE ledger_id = $1 FOR NO KEY UPDATE", &[INT4OID]);
+// No row: the ledger's is the lock of whatever counts for all, and is held by every enrolment of a member.
+static LOCK: Statement = Statement::new(
+    "SELECT FROM pg_advisory_xact_lock(hashtextextended(format('wallet_ledger actor %s %s', $1, $2), 0))",
+    &[INT4OID, TEXTOID],
+);
 
 static ASSIGN: Statement = Statement::new(
     "INSERT INTO wallet_data.role_assignments (ledger_id, role_id, scope, actor, assigned_at, assigned_by)
@@ -36,13 +39,24 @@ static GUARDIAN_OF_ACTOR: Statement = Statement::new(
     &[INT4OID, TEXTOID],
 );
 
+// Each on condition of what was there: another session may have been faster.
 static SET_ACTOR_OF_MEMBER: Statement = Statement::new(
-    "UPDATE wallet_data.members SET actor = $3 WHERE ledger_id = $1 AND member = $2",
+    "UPDATE wallet_data.members SET actor = $3 WHERE ledger_id = $1 AND member = $2 AND actor IS NULL",
     &[INT4OID, TEXTOID, TEXTOID],
 );
 
 static SET_ACTOR_OF_GUARDIAN: Statement = Statement::new(
-    "UPDATE wallet_data.guardians SET actor = $3 WHERE ledger_id = $1 AND guardian = $2",
+    "UPDATE wallet_data.guardians SET actor = $3 WHERE ledger_id = $1 AND guardian = $2 AND actor IS NULL",
+    &[INT4OID, TEXTOID, TEXTOID],
+);
+
+static UNSET_ACTOR_OF_MEMBER: Statement = Statement::new(
+    "UPDATE wallet_data.members SET actor = NULL WHERE ledger_id = $1 AND member = $2 AND actor = $3",
+    &[INT4OID, TEXTOID, TEXTOID],
+);
+
+static UNSET_ACTOR_OF_GUARDIAN: Statement = Statement::new(
+    "UPDATE wallet_data.guardians SET actor = NULL WHERE ledger_id = $1 AND guardian = $2 AND actor = $3",
     &[INT4OID, TEXTOID, TEXTOID],
 );
 
@@ -74,9 +88,10 @@ pub struct Assignment<'a> {
     pub actor: &'a str,
 }
 
-/// Whoever gives an actor to a person waits for whoever else does: one actor is one member and one guardian.
-pub fn lock_actors(session: &Session, ledger_id: i32) {
-    session.run(&LOCK, &[ledger_id.into()]);
+/// Whoever gives this actor to a person waits for whoever else does: one actor is one member and one guardian. Comes
+/// before every other lock of a call.
+pub fn lock_actor(session: &Session, ledger_id: i32, actor: &str) {
+    session.run(&LOCK, &[ledger_id.into(), actor.into()]);
 }
 
 /// Writes a role; false where the actor has it already.
@@ -111,10 +126,16 @@ pub fn of_actor(session: &Session, ledger_id: i32, kind: Kind, actor: &str) -> O
     session.run(statement, &[ledger_id.into(), actor.into()]).first().map(|row| row.need(0))
 }
 
-/// Says who signs in as this member or guardian.
-pub fn set_actor(session: &Session, ledger_id: i32, kind: Kind, name: &str, actor: Option<&str>) {
+/// Says who signs in as this member or guardian; false where somebody does already.
+pub fn set_actor(session: &Session, ledger_id: i32, kind: Kind, name: &str, actor: &str) -> bool {
     let statement = if kind == Kind::Member { &SET_ACTOR_OF_MEMBER } else { &SET_ACTOR_OF_GUARDIAN };
-    session.run(statement, &[ledger_id.into(), name.into(), actor.into()]);
+    session.run(statement, &[ledger_id.into(), name.into(), actor.into()]).count() == 1
+}
+
+/// Says that this actor does not sign in as them any more; false where they did not.
+pub fn unset_actor(session: &Session, ledger_id: i32, kind: Kind, name: &str, actor: &str) -> bool {
+    let statement = if kind == Kind::Member { &UNSET_ACTOR_OF_MEMBER } else { &UNSET_ACTOR_OF_GUARDIAN };
+    session.run(statement, &[ledger_id.into(), name.into(), actor.into()]).count() == 1
 }
 
 /// Makes somebody or something active or inactive; false where it is so already.

@@ -1,7 +1,8 @@
 //! `limit_on_insert`: an application's own order is refused when its buyer may not spend so much.
 //!
 //! Each row locks the account that spends, as a payment does, and keeps it locked to the end of the transaction: so
-//! what was judged here still holds when the payment comes. Nothing is counted; the payment counts. Two rows of one
+//! what was judged here still holds when the payment comes. The merchant's account is locked with it, in the order of
+//! postings: the payment will want both, and whoever pays there meanwhile takes that one first. Nothing is counted; the payment counts. Two rows of one
 //! transaction are therefore judged alone, each as if it were the only one.
 //!
 //! Statements of a row: the lock, and what `limit` reads where the account has limits.
@@ -12,7 +13,7 @@ use super::rules::limiting::{Definition, Places, Snapshot, Spending, row_name, s
 use super::rules::named;
 use super::source::{Attribute, Event, Firing, Slot};
 use super::{first, invalid_trigger, table_name};
-use crate::account::rules::Account;
+use crate::account::rules::{Account, Side};
 use crate::error::{Code, LedgerError, Result};
 use crate::ledger::{self, Ledger};
 use crate::limit::{self, rules::Spend};
@@ -86,7 +87,7 @@ impl Reader {
     }
 }
 
-/// Locks the account that a row wants to spend from, and asks its limits.
+/// Locks the account that a row wants to spend from, with the merchant's, and asks its limits.
 fn judge(session: &Session, definition: &Definition, row: Snapshot, table: &str) -> Result<()> {
     let key = row_name(&row.key);
     let (name, spending) = spending(definition, row, table)?;
@@ -95,6 +96,9 @@ fn judge(session: &Session, definition: &Definition, row: Snapshot, table: &str)
     ledger::enter_period(&ledger);
     let mut wanted = Wanted::default();
     wanted.outflow(&spending.account, spending.amount);
+    if let Some(merchant) = &spending.merchant {
+        wanted.side(merchant, Side::Credit, spending.amount);
+    }
     let book = posting::lock(session, &ledger, &wanted)?;
     ask(session, &ledger, &book, spending).map_err(of_row)
 }

@@ -51,6 +51,60 @@ async fn a_forged_scope_gives_nothing() {
     refused(&session, "actor-tenant-a", "assign_role('actor-friend', 'cashier', 'Canteen')").await;
 }
 
+/// What a till sold past limits and balance is the organisation's money.
+#[tokio::test]
+async fn a_merchant_lends_nobodys_money() {
+    let (db, app) = school("lends_money").await;
+    let session = db.connect().await;
+    let accept = "create_device('till-a', 'canteen', conflict_policy => 'accept')";
+    let owe = |most: &str| format!("create_device('till-a', 'canteen', overdraft_limit => {most})");
+    let made = "create_device('t9', 'canteen', conflict_policy => 'accept', overdraft_limit => 1e15)";
+    for sql in [accept, made, &owe("0.01")] {
+        refused(&session, "actor-tenant-a", sql).await;
+        allowed(&session, "actor-organisation", sql).await;
+    }
+    execute(&app, "SET wallet_ledger.actor = 'actor-organisation'").await;
+    call(&app, &accept.replace("'accept'", "'accept', overdraft_limit => 20000")).await;
+    // Said again it is the same; more is more; less and nothing are the merchant's to say, once.
+    refused(&session, "actor-tenant-a", &owe("20000.01")).await;
+    refused(&session, "actor-tenant-a", accept).await;
+    for sql in [
+        &owe("20000"),
+        &owe("5000"),
+        "create_device('till-a', 'canteen', gap_policy => 'take')",
+        "create_device('till-a', 'canteen', conflict_policy => 'reject')",
+    ] {
+        allowed(&session, "actor-tenant-a", sql).await;
+    }
+    call(&app, &owe("5000")).await;
+    refused(&session, "actor-tenant-a", &owe("20000")).await;
+}
+
+/// A role belongs to a name that was said, and said in full.
+#[tokio::test]
+async fn a_name_that_is_cut_or_missing_is_nobody() {
+    let (db, app) = school("nobody").await;
+    let session = db.connect().await;
+    let (longest, sql) = ("n".repeat(255), "create_merchant('kiosk')");
+    for actor in [&longest, "postgres"] {
+        call(&app, &format!("assign_role('{actor}', 'organisation_administrator')")).await;
+        allowed(&session, actor, sql).await;
+    }
+    for more in ["n", "é"] {
+        refused(&session, &format!("{longest}{more}"), sql).await;
+    }
+    for claims in ["", "{}", "{\"sub\": \"\"}", "{\"sub\": 5}", "[]"] {
+        let put_on = format!("SELECT set_config('request.jwt.claims', '{claims}', true)");
+        execute(&session, &format!("BEGIN; SET LOCAL ROLE wallet_user; {put_on}")).await;
+        assert_error(try_call(&session, sql).await, "not_allowed", "PT403");
+        execute(&session, "ROLLBACK").await;
+    }
+    begin_as(&session, "actor-organisation", Identity::Claim).await;
+    execute(&session, &format!("SET LOCAL wallet_ledger.actor = '{longest}n'")).await;
+    assert_error(try_call(&session, sql).await, "not_allowed", "PT403");
+    execute(&session, "ROLLBACK").await;
+}
+
 #[tokio::test]
 async fn nobody_crowns_or_deposes_themselves() {
     let (db, app) = school("oneself").await;

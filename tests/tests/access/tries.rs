@@ -15,14 +15,14 @@ pub struct Try {
 pub const FUNCTIONS: &[(&str, &str)] = &[
     ("create_member", "create_member"), ("create_guardian", "create_guardian"),
     ("link_guardian", "link_guardian"), ("create_merchant", "create_merchant"),
-    ("create_device", "create_device"), ("set_item", "set_item"), ("set_party_status", "set_party_status"),
+    ("create_device", "create_device"), ("accept_overdraft", "create_device"), ("set_item", "set_item"), ("set_party_status", "set_party_status"),
     ("assign_role", "assign_role"), ("assign_cashier", "assign_role"),
     ("assign_super_administrator", "assign_role"), ("revoke_role", "revoke_role"),
     ("revoke_cashier", "revoke_role"), ("revoke_super_administrator", "revoke_role"),
     ("set_spending_limit", "set_spending_limit"), ("set_default_limit", "set_spending_limit"),
     ("check_spending_limit", "check_spending_limit"), ("view_member", "member_overview"),
     ("purchase", "purchase"), ("date_purchase", "purchase"), ("refund_purchase", "refund_purchase"), ("sync_purchases", "sync_purchases"),
-    ("set_pin", "set_pin"), ("verify_pin", "verify_pin"), ("enrol_fingerprint", "enrol_fingerprint"),
+    ("set_pin", "set_pin"), ("enrol_fingerprint", "enrol_fingerprint"),
     ("create_qr_code", "create_qr_code"), ("record_authentication", "record_authentication"),
 ];
 
@@ -123,7 +123,11 @@ fn of_merchant((merchant, till, item): (&'static str, &'static str, &'static str
     vec![
         of("create_device", format!("create_device('till-new', '{merchant}')")),
         of("create_device", format!("create_device('{till}', '{merchant}', gap_policy => 'take')")),
+        of("create_device", format!("create_device('{till}', '{merchant}', overdraft_limit => 0)")),
         of("create_device", format!("set_party_status('device', '{till}', false)")),
+        of("accept_overdraft", format!("create_device('{till}', '{merchant}', conflict_policy => 'accept')")),
+        of("accept_overdraft", format!("create_device('{till}', '{merchant}', overdraft_limit => 1)")),
+        of("accept_overdraft", format!("create_device('till-new', '{merchant}', overdraft_limit => 1e15)")),
         of("set_item", format!("set_item('{merchant}', '{item}', 9000)")),
         of("set_item", format!("set_item('{merchant}', 'roti', 5000)")),
         of("assign_cashier", format!("assign_role('actor-new', 'cashier', '{merchant}')")),
@@ -147,10 +151,8 @@ fn of_member(member: &'static str) -> Vec<Try> {
         of("set_spending_limit", format!("set_spending_limit('wallets:{member}', daily => 50000)")),
         of("check_spending_limit", format!("check_spending_limit('wallets:{member}', 1)")),
         of("set_pin", format!("set_pin('{member}', '482913')")),
-        of("verify_pin", format!("verify_pin('{member}', '482913')")),
         of("create_qr_code", format!("create_qr_code('{member}')")),
         of("enrol_fingerprint", format!("enrol_fingerprint('{member}', 'left_thumb', {TEMPLATE})")),
-        of("record_authentication", format!("record_authentication('pin', '{member}', '482913')")),
         of("purchase", format!("repay_overdraft('{member}')")),
     ]
 }
@@ -166,13 +168,17 @@ async fn of_both(
         of("purchase", buy.clone()),
         of("date_purchase", buy.replace("')", "', effective_at => now() - interval '1 minute')")),
         of("check_spending_limit", format!("check_spending_limit('wallets:{member}', 1, '{merchant}')")),
-        of("verify_pin", format!("verify_pin('{member}', '482913', '{till}')")),
-        of("record_authentication", format!("record_authentication('pin', '{member}', '482913', '{till}')")),
         of(
             "record_authentication",
             format!("record_authentication('fingerprint', '{member}', device => '{till}')"),
         ),
     ];
+    if exists(app, "create_qr_code").await {
+        let token = call(app, &format!("create_qr_code('{member}')")).await["token"].to_owned();
+        let shown = format!("record_authentication('qr', '{member}', '{token}'");
+        tries.push(at("record_authentication", &format!("{shown})"), Some(member), None));
+        tries.push(of("record_authentication", format!("{shown}, '{till}')")));
+    }
     if exists(app, "purchase").await {
         let bought = call(app, &buy).await;
         tries.push(of("refund_purchase", format!("refund_purchase('{}')", &bought["id"])));

@@ -149,6 +149,7 @@ async fn fifty_refunds_at_once_never_exceed() {
 #[tokio::test]
 async fn a_refund_gives_the_allowance_back() {
     let (db, client) = school("allowance").await;
+    away_from_midnight().await;
     let limit = r#"set_spending_limit('wallets:m1', daily => 50000, categories => '{"limits": {"food": {"daily": 30000}}}')"#;
     call(&client, limit).await;
     let bought = buy(&client, "m1", LUNCH, "").await;

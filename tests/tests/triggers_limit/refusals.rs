@@ -20,6 +20,7 @@ fn payment(total: &str) -> String {
 /// [`orders`] with the trigger, a merchant, and money enough that only limits refuse.
 async fn limited(test: &str, limit: &str) -> (TestDb, Client, Client) {
     let (db, dba, client) = orders(test).await;
+    away_from_midnight().await;
     attach(&dba, FORM, ARGUMENTS).await;
     call(&client, "create_account('shops:canteen', 'liability')").await;
     call(&client, "post_transfer('bank', 'wallets:a', 1000000, 'topup')").await;

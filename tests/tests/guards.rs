@@ -262,7 +262,7 @@ async fn a_guard_that_bites_is_told_as_broken_books() {
         error.detail["cause"].as_str().is_some_and(|cause| cause.contains("accounts_floor")),
         "{error:?}"
     );
-    let index = spoil("transfers", "INSERT", "debit_version", "1").await;
+    let index = spoil("transfers", "INSERT", "credit_version", "1").await;
     assert_error(index, "books_inconsistent", "PT500");
     let theirs = "(SELECT 1 / 0)";
     let error = spoil("transfers", "INSERT", "amount", theirs).await.expect_err("divided by zero");

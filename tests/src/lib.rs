@@ -6,6 +6,7 @@
 
 pub mod bank;
 pub mod books;
+pub mod clock;
 pub mod cluster;
 pub mod data;
 pub mod db;
@@ -17,6 +18,7 @@ pub mod school;
 pub mod seed;
 
 pub use books::{backend, balances, books, contents, posted, until, until_blocked};
+pub use clock::{away_from_midnight, away_from_the_hour};
 pub use cluster::{Cluster, run};
 pub use db::{TestDb, rows, verify_clean};
 pub use errors::{LedgerError, assert_error, sql_error};

@@ -15,8 +15,9 @@ mod times;
 
 use wallet_ledger_tests::*;
 
-/// [`books`] with money enough that only limits refuse.
+/// [`books`] with money enough that only limits refuse, and enough of the day left.
 pub async fn school(test: &str) -> (TestDb, Client) {
+    away_from_midnight().await;
     let (db, client) = books(test).await;
     for account in ["wallets:a", "wallets:b"] {
         call(&client, &format!("post_transfer('bank', '{account}', 1000000, 'topup')")).await;

@@ -154,18 +154,6 @@ fn random(rng: &mut impl Rng, now: DateTime<Utc>) -> Purchase {
     Purchase { member, merchant, device: device[rng.random_range(0..2)], at, lines, refund, is_refused }
 }
 
-/// The clock of the server, and a moment that is far enough from its next midnight for a test.
-async fn moment(dba: &Client) -> DateTime<Utc> {
-    loop {
-        let now: DateTime<Utc> = dba.query_one("SELECT clock_timestamp()", &[]).await.unwrap().get(0);
-        let left = midnight(here(now).date_naive() + Duration::days(1)) - now;
-        if left > Duration::minutes(2) {
-            return now;
-        }
-        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    }
-}
-
 fn sum<'a>(purchases: impl Iterator<Item = &'a Purchase>, of: impl Fn(&Purchase) -> i64) -> Decimal {
     Decimal::from(purchases.map(of).sum::<i64>())
 }
@@ -175,7 +163,7 @@ async fn every_view_is_the_sum_of_its_purchases() {
     let seed = Seed::from_env_or_random("school_views");
     let mut rng = seed.rng(1);
     let (_db, dba) = school("sums").await;
-    let now = moment(&dba).await;
+    let now = away_from_midnight().await;
     let purchases: Vec<Purchase> = (0..150).map(|_| random(&mut rng, now)).collect();
     for purchase in &purchases {
         purchase.insert(&dba).await;
@@ -354,7 +342,7 @@ async fn overview(dba: &Client, purchases: &[Purchase], today: NaiveDate) {
 #[tokio::test]
 async fn a_refusal_is_told_with_its_reason() {
     let (_db, dba) = school("refusals").await;
-    let now = moment(&dba).await;
+    let now = away_from_midnight().await;
     let refused = Purchase {
         member: "ana",
         merchant: "canteen",

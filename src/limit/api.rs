@@ -8,7 +8,7 @@ use super::{Answer, check, set};
 use crate::access::rules::{Action, Target};
 use crate::access::{demand, demand_on_account, demand_on_account_at};
 use crate::address;
-use crate::error::{Result, missing};
+use crate::error::{Result, invalid, missing};
 use crate::form::label;
 use crate::ledger::{self, Ledger};
 use crate::report;
@@ -111,7 +111,7 @@ impl Composite for CheckRow {
 /// * `reason`: for the history, 1 to 1000 bytes.
 /// * `ledger`: the session's ledger by default.
 ///
-/// Returns the limit; the same again returns what is there. Writes the event `limit.changed`. Errors:
+/// Returns the limit; the same from the same moment again returns what is there, and so does what counts now. Writes the event `limit.changed`. Errors:
 /// missing_argument, invalid_argument, invalid_amount, amount_out_of_range, invalid_address, account_not_found,
 /// not_allowed (a limit that somebody else has set is changed with the organisation's right only), try_again.
 #[pg_extern(security_definer)]
@@ -144,9 +144,9 @@ fn set_spending_limit(
             method,
             per_transaction: number(per_transaction),
             periods: [number(daily), number(weekly), number(monthly)],
-            windows: json(windows),
-            merchants: json(merchants),
-            categories: json(categories),
+            windows: json(windows, "windows")?,
+            merchants: json(merchants, "merchants")?,
+            categories: json(categories, "categories")?,
             replaces_default: replaces_default.ok_or_else(|| missing("replaces_default"))?,
             is_default: account == EVERYONE,
         };
@@ -163,10 +163,13 @@ fn set_spending_limit(
     })
 }
 
-/// JSON's null is SQL's NULL.
-fn json(value: Option<JsonIn>) -> Option<Value> {
-    let text = value?.0.to_text();
-    serde_json::from_str(&text).ok().filter(|value: &Value| !value.is_null())
+/// JSON's null is SQL's NULL. What PostgreSQL's JSON can say and ours cannot (numbers beyond reason, nesting without
+/// end) is refused: taken for nothing, it would be no limit.
+fn json(value: Option<JsonIn>, argument: &str) -> Result<Option<Value>> {
+    let Some(value) = value else { return Ok(None) };
+    let parsed: Value = serde_json::from_str(&value.0.to_text())
+        .map_err(|error| invalid(argument, "be readable").with("problem", error.to_string()))?;
+    Ok(Some(parsed).filter(|value| !value.is_null()))
 }
 
 /// Whether an account may spend an amount: exactly what posting would say at the same instant. Reads only, and

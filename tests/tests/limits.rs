@@ -4,6 +4,8 @@
 
 #[path = "limits/changes.rs"]
 mod changes;
+#[path = "limits/holds.rs"]
+mod holds;
 #[path = "limits/races.rs"]
 mod races;
 #[path = "limits/refusals.rs"]

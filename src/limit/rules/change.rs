@@ -72,14 +72,12 @@ pub fn limit(request: &Request, money: In) -> Result<Limit> {
     Ok(limit)
 }
 
-/// From when on a change counts: now by default, and never for a time that is over. `now()` of SQL is when the
-/// transaction began, and means now.
-pub fn effective_from(wanted: Option<i64>, now: i64, transaction_start: i64) -> Result<i64> {
-    let Some(at) = wanted else { return Ok(now) };
-    let at = time::finite(at, "effective_from")?;
-    if at < transaction_start {
+/// From when on a change counts that is wanted from a moment, and never for a time that is over. `now()` of SQL is
+/// when the transaction began, and means now.
+pub fn effective_from(wanted: i64, now: i64, transaction_start: i64) -> Result<i64> {
+    if wanted < transaction_start.min(now) {
         return Err(invalid("effective_from", "not lie in the past: what was spent then was allowed then")
-            .with("effective_from", time::to_text(at)));
+            .with("effective_from", time::to_text(wanted)));
     }
-    Ok(at.max(now))
+    Ok(wanted.max(now))
 }

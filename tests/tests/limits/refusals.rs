@@ -40,6 +40,22 @@ async fn a_limit_that_cannot_be_meant_is_refused() {
             "invalid_amount",
             "PT400",
         ),
+        // What PostgreSQL's JSON can say and a limit cannot is not the same as no limit.
+        (
+            "'wallets:a', merchants => '{\"deny\": [\"game\"], \"limits\": {\"x\": {\"daily\": 1e400}}}'",
+            "invalid_argument",
+            "PT400",
+        ),
+        (
+            "'wallets:a', categories => (repeat('[', 200) || repeat(']', 200))::jsonb",
+            "invalid_argument",
+            "PT400",
+        ),
+        (
+            "'wallets:a', windows => (repeat('[', 200) || repeat(']', 200))::jsonb",
+            "invalid_argument",
+            "PT400",
+        ),
         ("'wallets:a', daily => 1, name => NULL", "missing_argument", "PT400"),
         ("'wallets:a', daily => 1, name => ''", "invalid_argument", "PT400"),
         ("'wallets:a', daily => 1, name => 'Ünö'", "invalid_argument", "PT400"),

@@ -169,15 +169,17 @@ pub fn capture(
     book.change_held(held, -stored.hold.amount)?;
     let movements = book.post_from(held, destination, amount)?;
     let now = posting::instant(&book);
-    let captured = Captured {
-        payer: held,
-        amount,
-        kind_id: stored.kind_id,
-        destination,
-        was_named: stored.hold.destination.is_some(),
-        metadata: stored.metadata.as_ref().map(Document::as_bytes),
-    };
-    limiting::count_capture(session, ledger, &mut book, &captured, now)?;
+    // The movement to the destination comes last, after those between its stripes.
+    if let Some(movement) = movements.last() {
+        let captured = Captured {
+            holder: held,
+            movement,
+            kind_id: stored.kind_id,
+            was_named: stored.hold.destination.is_some(),
+            metadata: stored.metadata.as_ref().map(Document::as_bytes),
+        };
+        limiting::count_capture(session, ledger, &mut book, &captured, now)?;
+    }
     let id = Uuid::now_v7();
     let draft = |movement: Movement| {
         let is_rebalance = movement.is_rebalance;
@@ -194,7 +196,6 @@ pub fn capture(
         };
         if is_rebalance { rebalancing(draft) } else { draft }
     };
-    // The movement to the destination comes last, after those between its stripes.
     let drafts: Vec<Draft> = movements.into_iter().map(draft).collect();
     posting::write_at(session, ledger, &book, &drafts, now)?;
     let receipt = posting::receipt(&book, &drafts[drafts.len() - 1], now, false);

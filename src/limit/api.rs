@@ -105,7 +105,8 @@ impl Composite for CheckRow {
 ///   the account `merchants:<name>`, an address for itself.
 /// * `categories`: on what, in the same form; the category of a transfer is `category` in its metadata.
 /// * `effective_from`: from when on it counts, not in the past; NULL is now.
-/// * `name`: which limit of the account, lower-case words; the same name again changes it, another name adds one.
+/// * `name`: which limit of the account, lower-case words; the same name again changes it, another name adds one;
+///   at most 20.
 /// * `method`: only for what is paid by somebody identified as `fingerprint`, `pin` or `qr`, and only that is counted.
 /// * `replaces_default`: the organisation's defaults do not count beside it; takes the organisation's right.
 /// * `reason`: for the history, 1 to 1000 bytes.

@@ -217,6 +217,9 @@ pub fn set(
             may_take_over()?;
         }
     }
+    if revision == 0 {
+        rules::change::check_count(store::change::count(session, ledger.id, subject.account_id))?;
+    }
     let change = Change {
         revision: revision + 1,
         id: Uuid::now_v7(),

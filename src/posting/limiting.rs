@@ -89,12 +89,9 @@ impl Limiting<'_> {
             return Vec::new();
         }
         let at = item.request.effective_at.unwrap_or(self.now);
-        let sides =
-            [(movement.debit, movement.credit, Side::Debit), (movement.credit, movement.debit, Side::Credit)];
-        sides
+        payers(book, movement)
             .into_iter()
-            .filter(|(row, _, side)| is_payer(book.row(*row), *side))
-            .map(|(row, other, _)| {
+            .map(|(row, other)| {
                 let merchant = &book.row(other).address;
                 let spend = spend_of(movement.amount, Some(merchant), item.request.metadata.as_deref());
                 (row, spend, at)
@@ -108,6 +105,14 @@ impl Limiting<'_> {
             book.set_spending(row, spending);
         }
     }
+}
+
+/// The limited accounts that a movement makes smaller, each with the other one, by their rows.
+fn payers(book: &Book, movement: &Movement) -> Vec<(usize, usize)> {
+    let sides =
+        [(movement.debit, movement.credit, Side::Debit), (movement.credit, movement.debit, Side::Credit)];
+    let payers = sides.into_iter().filter(|(row, _, side)| is_payer(book.row(*row), *side));
+    payers.map(|(row, other, _)| (row, other)).collect()
 }
 
 fn is_payer(account: &Account, side: Side) -> bool {
@@ -146,18 +151,18 @@ pub fn check_hold(
 
 /// What is captured of a hold.
 pub struct Captured<'a> {
-    /// The account that pays, by its row of the book.
-    pub payer: usize,
-    pub amount: Decimal,
+    /// The account that held, by its row of the book.
+    pub holder: usize,
+    pub movement: &'a Movement,
     pub kind_id: i16,
-    pub destination: &'a str,
     /// Whether the hold named its destination: then the merchant was judged with the rest when it was made.
     pub was_named: bool,
     pub metadata: Option<&'a [u8]>,
 }
 
 /// Counts what is captured of a hold. It was judged when the hold was made, but for a merchant that was not known
-/// then. The hold itself still stands open in its table, without a merchant, and is not looked at here.
+/// then, and for a destination that pays as well. The hold itself still stands open in its table, where it counts
+/// for no merchant that is judged here.
 pub fn count_capture(
     session: &Session,
     ledger: &Ledger,
@@ -165,19 +170,27 @@ pub fn count_capture(
     captured: &Captured,
     now: i64,
 ) -> Result<()> {
-    let row = captured.payer;
-    let Some(limited) = Limited::of(row, book.row(row), Vec::new()) else { return Ok(()) };
-    let mut gauge = limit::open(session, ledger, &[limited], now, From::Rows, false)?;
+    let payers = payers(book, captured.movement);
+    let limited: Vec<Limited> =
+        payers.iter().filter_map(|(row, _)| Limited::of(*row, book.row(*row), Vec::new())).collect();
+    let mut gauge = limit::open(session, ledger, &limited, now, From::Rows, false)?;
     if !gauge.counts(captured.kind_id) {
         return Ok(());
     }
-    let spend = spend_of(captured.amount, Some(captured.destination), captured.metadata);
-    if !captured.was_named {
-        gauge
-            .check(row, &spend, now, Asked::Merchant)
-            .map_err(|refusal| limit::refused(session, ledger, &refusal))?;
+    for (row, other) in payers {
+        let spend = spend_of(captured.movement.amount, Some(&book.row(other).address), captured.metadata);
+        let asked = match (row == captured.holder, captured.was_named) {
+            (false, _) => Some(Asked::All),
+            (true, false) => Some(Asked::Merchant),
+            (true, true) => None,
+        };
+        if let Some(asked) = asked {
+            gauge
+                .check(row, &spend, now, asked)
+                .map_err(|refusal| limit::refused(session, ledger, &refusal))?;
+        }
+        gauge.count(row, &spend, now)?;
     }
-    gauge.count(row, &spend, now)?;
     let changes: Vec<(usize, String)> = gauge.changes().collect();
     changes.into_iter().for_each(|(row, spending)| book.set_spending(row, spending));
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Timelike, Utc};
+use chrono::{DateTime, SubsecRound, Timelike, Utc};
 
 /// Midnight of the ledgers of tests: Asia/Jakarta is seven hours ahead of UTC all the year.
 const MIDNIGHT_UTC: u32 = 17;
@@ -18,10 +18,10 @@ fn into_the_hour(now: DateTime<Utc>) -> u32 {
 }
 
 /// Waits until the day of Jakarta has five minutes left, with everything that ends with a day: weeks, months,
-/// windows. Returns the time.
+/// windows. Returns the time, in microseconds as PostgreSQL keeps it.
 pub async fn away_from_midnight() -> DateTime<Utc> {
     loop {
-        let now = Utc::now();
+        let now = Utc::now().trunc_subsecs(6);
         if now.hour() != MIDNIGHT_UTC - 1 || into_the_hour(now) < HOUR - DAY_LEFT {
             return now;
         }

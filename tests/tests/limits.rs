@@ -2,6 +2,8 @@
 //! the money; a hold counts while it is open, a refund gives back while the day lasts; all limits apply, and
 //! what check_spending_limit says is what posting does.
 
+#[path = "limits/batches.rs"]
+mod batches;
 #[path = "limits/changes.rs"]
 mod changes;
 #[path = "limits/holds.rs"]

@@ -13,6 +13,9 @@ use serde_json::Value;
 /// How a payer can be identified.
 pub const METHODS: [&str; 3] = ["fingerprint", "pin", "qr"];
 
+/// Most limits of one account: all of them stand in its row.
+pub const LIMITS_MAX: i64 = 20;
+
 /// The account that stands for all members' wallets.
 pub const EVERYONE: &str = "*";
 
@@ -70,6 +73,17 @@ pub fn limit(request: &Request, money: In) -> Result<Limit> {
         return Err(invalid("method", must));
     }
     Ok(limit)
+}
+
+/// Refuses one more limit where an account has as many as it may have, of whatever use.
+pub fn check_count(there: i64) -> Result<()> {
+    if there < LIMITS_MAX {
+        return Ok(());
+    }
+    let must = format!(
+        "be that of a limit which is there: an account has at most {LIMITS_MAX}, lifted ones included"
+    );
+    Err(invalid("name", &must).with_count("limits", there))
 }
 
 /// From when on a change counts that is wanted from a moment, and never for a time that is over. `now()` of SQL is

@@ -20,6 +20,12 @@ static COUNTING: Statement = Statement::new(
     &[INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID],
 );
 
+static COUNT: Statement = Statement::new(
+    "SELECT count(DISTINCT name) FROM wallet_data.spending_limits
+     WHERE ledger_id = $1 AND account_id IS NOT DISTINCT FROM $2",
+    &[INT4OID, INT8OID],
+);
+
 static INSERT: Statement = Statement::new(
     "INSERT INTO wallet_data.spending_limits
          (ledger_id, revision, limit_id, account_id, effective_from, created_at, replaces_default, name, method,
@@ -118,6 +124,11 @@ pub fn history(session: &Session, ledger_id: i32, account_id: Option<i64>, name:
         created_at: row.need_time(16),
     };
     History { revision: row.get(0).unwrap_or_default(), counting: row.get(1).map(change) }
+}
+
+/// How many limits an account has, or the organisation, also those that limit nothing any more.
+pub fn count(session: &Session, ledger_id: i32, account_id: Option<i64>) -> i64 {
+    session.run(&COUNT, &[ledger_id.into(), account_id.into()]).first().map_or(0, |row| row.need(0))
 }
 
 /// Adds a change; false where another session was first with this revision.

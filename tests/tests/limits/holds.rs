@@ -70,3 +70,25 @@ async fn a_merchant_that_the_hold_named_is_not_judged_again() {
     assert_eq!(&check(&client, "1").await["spent"], "20.00");
     verify_clean(&client).await;
 }
+
+/// What is captured into an asset takes from one liability; into a liability that decreases, from both.
+#[tokio::test]
+async fn a_destination_that_pays_as_well_is_judged_and_counted() {
+    let (_db, client) = school("both_pay").await;
+    call(&client, "post_transfer('bank', 'wallets:b', 1000, 'topup')").await;
+    call(&client, "set_spending_limit('wallets:b', daily => 100)").await;
+    // Money is held at the bank, and leaves it by a capture from a wallet: a withdrawal that counts.
+    let hold = async |amount: u32| {
+        let hold = format!("hold_funds('bank', {amount}, 'wallets:b', kind => 'payment')");
+        call(&client, &hold).await["id"].to_owned()
+    };
+    let (first, second) = (hold(60).await, hold(60).await);
+    let b = "check_spending_limit('wallets:b', 1)";
+    assert_eq!(call(&client, b).await.pick(["spent", "held", "remaining"]), ["0.00", "0.00", "100.00"]);
+    call(&client, &format!("capture_hold('{first}')")).await;
+    assert_eq!(call(&client, b).await.pick(["spent", "remaining"]), ["60.00", "40.00"]);
+    assert_limited(try_call(&client, &format!("capture_hold('{second}')")).await, "daily");
+    call(&client, &format!("capture_hold('{second}', 40)")).await;
+    assert_eq!(call(&client, b).await.pick(["spent", "remaining"]), ["100.00", "0.00"]);
+    verify_clean(&client).await;
+}

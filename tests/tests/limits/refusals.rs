@@ -105,3 +105,21 @@ async fn a_limit_of_zero_lets_nothing_out_and_a_null_in_json_is_none() {
     let said = super::check(&client, "1").await;
     assert_eq!(said.pick(["allowed", "limit_amount", "remaining"]), ["f", "0.00", "0.00"]);
 }
+
+#[tokio::test]
+async fn an_account_has_at_most_twenty_limits() {
+    let (_db, client) = school("twenty").await;
+    for number in 1..=20 {
+        super::limit(&client, &format!("name => 'l{number}', daily => {number}")).await;
+    }
+    let set =
+        |account: &str, name: &str| format!("set_spending_limit('{account}', name => '{name}', daily => 7)");
+    // A limit that is lifted keeps its name.
+    super::limit(&client, "name => 'l1'").await;
+    let refused = try_call(&client, &set("wallets:a", "l21")).await;
+    let detail = assert_error(refused, "invalid_argument", "PT400").detail;
+    assert_eq!((&detail["argument"], &detail["limits"]), (&json!("name"), &json!(20)));
+    for (account, name) in [("wallets:a", "l1"), ("wallets:b", "l21"), ("*", "l21")] {
+        call(&client, &set(account, name)).await;
+    }
+}

@@ -5,7 +5,7 @@ use super::{assert_limited, check, limit, pay, school};
 use wallet_ledger_tests::*;
 
 /// Makes every limit count since the year 2020: a payment is judged by the limits of its own day.
-async fn since_long_ago(db: &TestDb) {
+pub async fn since_long_ago(db: &TestDb) {
     let sql = "ALTER TABLE wallet_data.spending_limits DISABLE TRIGGER USER;
         UPDATE wallet_data.spending_limits SET effective_from = '2020-01-01', created_at = '2020-01-01';
         ALTER TABLE wallet_data.spending_limits ENABLE ALWAYS TRIGGER spending_limits_append_only";

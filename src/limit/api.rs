@@ -178,7 +178,8 @@ fn json(value: Option<JsonIn>, argument: &str) -> Result<Option<Value>> {
 ///
 /// * `account`: who pays.
 /// * `amount`: above zero, in the account's currency.
-/// * `merchant`: who is paid: a merchant's name, or an account's address.
+/// * `merchant`: who is paid: a merchant's name, or an account's address; NULL where nobody knows yet, as for a hold
+///   without a destination.
 /// * `category`: of what is bought.
 /// * `at`: when; NULL is now.
 /// * `method`: how the payer is identified: `fingerprint`, `pin` or `qr`.

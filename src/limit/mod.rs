@@ -9,7 +9,7 @@
 //! | an account without limits, or one that only receives | 0 |
 //! | a limited account that pays | 0 |
 //! | the same with open holds, dated into another day, or for the first time after a change of what limits it | 1 |
-//! | and where its counter has to be made anew from the transfers | 1 |
+//! | and where its counter has to be made anew from the transfers | 1 an account |
 //!
 //! Changes of one account's limits wait for each other, and for its payments, on the account's row; those of the
 //! organisation's on the ledger's row, as its settings do. Each makes the accounts that it concerns read their

@@ -60,7 +60,8 @@ impl Composite for HoldRow {
 ///
 /// * `account`: whose available balance shrinks.
 /// * `amount`: above zero, with no more decimals than the currency has.
-/// * `destination`: where a capture moves the money; NULL leaves it to the capture.
+/// * `destination`: where a capture moves the money; NULL leaves it to the capture, and what spending limits say of
+///   merchants as well.
 /// * `expires_at`: from then on the hold counts as released; NULL never expires.
 /// * `kind`: the kind of the transfer that a capture posts.
 /// * `idempotency_key`, `reference`, `description`, `metadata`, `ledger`: as for `post_transfer`.

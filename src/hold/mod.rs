@@ -14,9 +14,10 @@ pub mod store;
 use crate::error::{Code, LedgerError, Result};
 use crate::ledger::{self, Ledger};
 use crate::posting::batch::rebalancing;
+use crate::posting::limiting::{self, Captured};
 use crate::posting::rules::{Book, Movement};
 use crate::posting::store::{Draft, Receipt};
-use crate::posting::{self, Access, Wanted, limiting};
+use crate::posting::{self, Access, Wanted};
 use crate::spi::Session;
 use crate::spi::jsonb::Document;
 use crate::{address, event, money, time};
@@ -168,9 +169,17 @@ pub fn capture(
     book.change_held(held, -stored.hold.amount)?;
     let movements = book.post_from(held, destination, amount)?;
     let now = posting::instant(&book);
-    let metadata = stored.metadata.as_ref().map(Document::as_bytes);
-    let spend = limiting::spend_of(amount, Some(destination), metadata);
-    limiting::count_capture(session, ledger, &mut book, held, stored.kind_id, &spend, now)?;
+    // The movement to the destination comes last, after those between its stripes.
+    if let Some(movement) = movements.last() {
+        let captured = Captured {
+            holder: held,
+            movement,
+            kind_id: stored.kind_id,
+            was_named: stored.hold.destination.is_some(),
+            metadata: stored.metadata.as_ref().map(Document::as_bytes),
+        };
+        limiting::count_capture(session, ledger, &mut book, &captured, now)?;
+    }
     let id = Uuid::now_v7();
     let draft = |movement: Movement| {
         let is_rebalance = movement.is_rebalance;
@@ -187,7 +196,6 @@ pub fn capture(
         };
         if is_rebalance { rebalancing(draft) } else { draft }
     };
-    // The movement to the destination comes last, after those between its stripes.
     let drafts: Vec<Draft> = movements.into_iter().map(draft).collect();
     posting::write_at(session, ledger, &book, &drafts, now)?;
     let receipt = posting::receipt(&book, &drafts[drafts.len() - 1], now, false);

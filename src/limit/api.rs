@@ -8,7 +8,7 @@ use super::{Answer, check, set};
 use crate::access::rules::{Action, Target};
 use crate::access::{demand, demand_on_account, demand_on_account_at};
 use crate::address;
-use crate::error::{Result, missing};
+use crate::error::{Result, invalid, missing};
 use crate::form::label;
 use crate::ledger::{self, Ledger};
 use crate::report;
@@ -105,13 +105,14 @@ impl Composite for CheckRow {
 ///   the account `merchants:<name>`, an address for itself.
 /// * `categories`: on what, in the same form; the category of a transfer is `category` in its metadata.
 /// * `effective_from`: from when on it counts, not in the past; NULL is now.
-/// * `name`: which limit of the account, lower-case words; the same name again changes it, another name adds one.
+/// * `name`: which limit of the account, lower-case words; the same name again changes it, another name adds one;
+///   at most 20.
 /// * `method`: only for what is paid by somebody identified as `fingerprint`, `pin` or `qr`, and only that is counted.
 /// * `replaces_default`: the organisation's defaults do not count beside it; takes the organisation's right.
 /// * `reason`: for the history, 1 to 1000 bytes.
 /// * `ledger`: the session's ledger by default.
 ///
-/// Returns the limit; the same again returns what is there. Writes the event `limit.changed`. Errors:
+/// Returns the limit; the same from the same moment again returns what is there, and so does what counts now. Writes the event `limit.changed`. Errors:
 /// missing_argument, invalid_argument, invalid_amount, amount_out_of_range, invalid_address, account_not_found,
 /// not_allowed (a limit that somebody else has set is changed with the organisation's right only), try_again.
 #[pg_extern(security_definer)]
@@ -144,9 +145,9 @@ fn set_spending_limit(
             method,
             per_transaction: number(per_transaction),
             periods: [number(daily), number(weekly), number(monthly)],
-            windows: json(windows),
-            merchants: json(merchants),
-            categories: json(categories),
+            windows: json(windows, "windows")?,
+            merchants: json(merchants, "merchants")?,
+            categories: json(categories, "categories")?,
             replaces_default: replaces_default.ok_or_else(|| missing("replaces_default"))?,
             is_default: account == EVERYONE,
         };
@@ -163,10 +164,13 @@ fn set_spending_limit(
     })
 }
 
-/// JSON's null is SQL's NULL.
-fn json(value: Option<JsonIn>) -> Option<Value> {
-    let text = value?.0.to_text();
-    serde_json::from_str(&text).ok().filter(|value: &Value| !value.is_null())
+/// JSON's null is SQL's NULL. What PostgreSQL's JSON can say and ours cannot (numbers beyond reason, nesting without
+/// end) is refused: taken for nothing, it would be no limit.
+fn json(value: Option<JsonIn>, argument: &str) -> Result<Option<Value>> {
+    let Some(value) = value else { return Ok(None) };
+    let parsed: Value = serde_json::from_str(&value.0.to_text())
+        .map_err(|error| invalid(argument, "be readable").with("problem", error.to_string()))?;
+    Ok(Some(parsed).filter(|value| !value.is_null()))
 }
 
 /// Whether an account may spend an amount: exactly what posting would say at the same instant. Reads only, and
@@ -174,7 +178,8 @@ fn json(value: Option<JsonIn>) -> Option<Value> {
 ///
 /// * `account`: who pays.
 /// * `amount`: above zero, in the account's currency.
-/// * `merchant`: who is paid: a merchant's name, or an account's address.
+/// * `merchant`: who is paid: a merchant's name, or an account's address; NULL where nobody knows yet, as for a hold
+///   without a destination.
 /// * `category`: of what is bought.
 /// * `at`: when; NULL is now.
 /// * `method`: how the payer is identified: `fingerprint`, `pin` or `qr`.

@@ -9,7 +9,7 @@
 //! | an account without limits, or one that only receives | 0 |
 //! | a limited account that pays | 0 |
 //! | the same with open holds, dated into another day, or for the first time after a change of what limits it | 1 |
-//! | and where its counter has to be made anew from the transfers | 1 |
+//! | and where its counter has to be made anew from the transfers | 1 an account |
 //!
 //! Changes of one account's limits wait for each other, and for its payments, on the account's row; those of the
 //! organisation's on the ledger's row, as its settings do. Each makes the accounts that it concerns read their
@@ -30,11 +30,12 @@ use pgrx::pg_sys;
 use read::outgoing;
 pub use read::{From, Limited, open};
 use rules::change::{EVERYONE, Request};
+use rules::meter::Asked;
 use rules::verdict::{Refusal, Verdict};
 use rules::{Spend, list};
 use serde_json::json;
 use store::Payer;
-use store::change::{Change, Terms};
+use store::change::{Change, History, Terms};
 use uuid::Uuid;
 
 /// The documented error of a spending that was refused.
@@ -49,22 +50,19 @@ fn opens_at(session: &Session, ledger: &Ledger, verdict: &Verdict, at: i64) -> O
     zone.moment(zone.local(at)?.day.plus(days), clock)
 }
 
-/// Whether a locked account may spend this at a moment; nothing is counted. For whoever holds the account's lock
-/// and will pay, or promise, in the same transaction.
+/// Whether a locked account may spend this at a moment, now by default; nothing is counted. For whoever holds the
+/// account's lock and will pay, or promise, in the same transaction.
 pub fn check_locked(
     session: &Session,
     ledger: &Ledger,
     account: &Account,
     spend: &Spend,
-    at: i64,
+    at: Option<i64>,
 ) -> Result<()> {
-    let Some(limited) = Limited::of(0, account) else { return Ok(()) };
-    let mut moments = vec![ledger::now().max(account.last_posted_at)];
-    if at != moments[0] {
-        moments.push(at);
-    }
-    let gauge = open(session, ledger, &[limited], &moments, From::Rows, false)?;
-    gauge.check(0, spend, at).map_err(|refusal| refused(session, ledger, &refusal))
+    let now = ledger::now().max(account.last_posted_at);
+    let Some(limited) = Limited::of(0, account, at.into_iter().collect()) else { return Ok(()) };
+    let gauge = open(session, ledger, &[limited], now, From::Rows, false)?;
+    gauge.check(0, spend, at.unwrap_or(now), Asked::All).map_err(|refusal| refused(session, ledger, &refusal))
 }
 
 /// What `check_spending_limit` answers.
@@ -90,7 +88,6 @@ pub fn check(
     let spend = Spend { amount, ..spend };
     let now = ledger::now().max(payer.last_posted_at);
     let at = at.map(|at| time::finite(at, "at")).transpose()?.unwrap_or(now);
-    let moments = if at == now { vec![now] } else { vec![now, at] };
     let limited = payer.spending.as_deref().map(|spending| Limited {
         row: 0,
         account_id: payer.id,
@@ -100,9 +97,10 @@ pub fn check(
         scale: payer.scale,
         spending,
         has_holds: payer.has_holds,
+        moments: vec![at],
     });
     // The limits themselves: what stands in the row is thereby checked against them by whoever compares.
-    let gauge = open(session, ledger, limited.as_slice(), &moments, From::Limits, true)?;
+    let gauge = open(session, ledger, limited.as_slice(), now, From::Limits, true)?;
     let verdict = gauge.judge(0, &spend, at);
     let resets_at = opens_at(session, ledger, &verdict, at)
         .or_else(|| verdict.bound.as_ref().and_then(|bound| bound.resets_at));
@@ -123,10 +121,29 @@ pub fn mark(session: &Session, ledger: &Ledger, account_id: i64) {
     store::mark(session, ledger.id, account_id);
 }
 
-/// Makes every limited account read its limits anew: what they count has changed. The caller holds the lock of the
-/// ledger's settings.
-pub fn forget(session: &Session, ledger: &Ledger) {
-    store::forget(session, ledger.id);
+/// Whom a change concerns that is not of one account.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Concerned {
+    /// Every limited account.
+    All,
+    Members,
+}
+
+/// Makes limited accounts read their limits anew. The caller holds the lock of the ledger's settings.
+///
+/// An account is limited under a share of that lock. At READ COMMITTED the lock is enough; a snapshot that is older
+/// than what the lock waited for misses accounts here, or the change there: both fail and are tried again.
+pub fn forget(session: &Session, ledger: &Ledger, concerned: Concerned) -> Result<()> {
+    store::outdate(session, ledger.id);
+    let members_only = concerned == Concerned::Members;
+    let forgotten = store::forget(session, ledger.id, members_only);
+    // SAFETY: reads the level of the transaction.
+    let has_one_snapshot = unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32;
+    // Accounts begin to be limited and never cease to be: as many are the same ones.
+    if has_one_snapshot && store::count_limited(session, ledger.id, members_only) != forgotten {
+        return Err(overtaken("an account has been limited since this transaction began"));
+    }
+    Ok(())
 }
 
 /// What a limit is set on.
@@ -158,8 +175,8 @@ fn lock_subject(session: &Session, ledger: &Ledger, account: &str) -> Result<Sub
     Ok(Subject { account_id: Some(id), account: address, currency, scale })
 }
 
-/// Sets a limit, or lifts it where nothing is limited. The same again returns what is there. `may_take_over` says
-/// whether a limit may be changed that somebody else has set.
+/// Sets a limit, or lifts it where nothing is limited. The same from the same moment again returns what is there,
+/// and so does what counts now. `may_take_over` says whether a limit may be changed that somebody else has set.
 pub fn set(
     session: &Session,
     ledger: &Ledger,
@@ -172,25 +189,39 @@ pub fn set(
     let subject = lock_subject(session, ledger, account)?;
     let money = list::In { currency: &subject.currency, scale: Some(subject.scale) };
     let limit = rules::change::limit(request, money)?;
-    // SAFETY: reads when the transaction began.
-    let transaction_start = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
-    let now = ledger::now();
-    let from = rules::change::effective_from(effective_from, now, transaction_start)?;
-    let last = store::change::last(session, ledger.id, subject.account_id, &limit.name);
     let terms = Terms::of(&limit);
-    let actor = ledger::settings::actor();
-    if let Some(last) = &last {
-        let counts_then = effective_from.is_none() && last.effective_from <= now
-            || effective_from.is_some_and(|from| from == last.effective_from);
-        if counts_then && last.terms == terms {
-            return Ok((subject.account, last.clone()));
+    let at = |at| store::change::history(session, ledger.id, subject.account_id, &limit.name, at);
+    let now = ledger::now();
+    let from = match effective_from {
+        None => now,
+        Some(given) => {
+            let given = time::finite(given, "effective_from")?;
+            // Asked for again after its moment, it is not of the past: it was made before.
+            let made = at(given).counting.filter(|made| made.effective_from == given && made.terms == terms);
+            if let Some(made) = made {
+                return Ok((subject.account, made));
+            }
+            // SAFETY: reads when the transaction began.
+            let transaction_start = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
+            rules::change::effective_from(given, now, transaction_start)?
         }
-        if last.set_by != actor {
+    };
+    // Compared is what counts then, which need not be what was set last.
+    let History { revision, counting } = at(from);
+    let actor = ledger::settings::actor();
+    if let Some(before) = &counting {
+        if from <= now && before.terms == terms {
+            return Ok((subject.account, before.clone()));
+        }
+        if before.set_by != actor {
             may_take_over()?;
         }
     }
+    if revision == 0 {
+        rules::change::check_count(store::change::count(session, ledger.id, subject.account_id))?;
+    }
     let change = Change {
-        revision: last.as_ref().map_or(1, |last| last.revision + 1),
+        revision: revision + 1,
         id: Uuid::now_v7(),
         effective_from: from,
         created_at: now,
@@ -198,16 +229,25 @@ pub fn set(
         reason: reason.map(str::to_owned),
         terms,
     };
-    if !store::change::insert(session, ledger.id, subject.account_id, &limit.name, &change) {
-        return Err(LedgerError::new(Code::TryAgain, "another session changed the limit first")
-            .with("cause", "concurrent_change"));
+    write(session, ledger, &subject, &limit.name, &change)?;
+    announce(session, ledger, &subject.account, &limit.name, &change, counting.as_ref());
+    Ok((subject.account, change))
+}
+
+/// Writes a change, and makes whom it concerns read the limits anew.
+fn write(session: &Session, ledger: &Ledger, subject: &Subject, name: &str, change: &Change) -> Result<()> {
+    if !store::change::insert(session, ledger.id, subject.account_id, name, change) {
+        return Err(overtaken("another session changed the limit first"));
     }
     match subject.account_id {
         Some(account_id) => store::mark(session, ledger.id, account_id),
-        None => forget(session, ledger),
+        None => forget(session, ledger, Concerned::Members)?,
     }
-    announce(session, ledger, &subject.account, &limit.name, &change, last.as_ref());
-    Ok((subject.account, change))
+    Ok(())
+}
+
+fn overtaken(message: &str) -> LedgerError {
+    LedgerError::new(Code::TryAgain, message).with("cause", "concurrent_change")
 }
 
 fn announce(

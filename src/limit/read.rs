@@ -1,9 +1,11 @@
 //! What the limits of some accounts look at: from the accounts' own rows, or from the limits themselves.
 
-use super::rules::gauge::{Gauge, Meter};
+use super::rules::gauge::Gauge;
+use super::rules::meter::Meter;
 use super::rules::spending::Spending;
-use super::rules::{Moment, Period, Spend, counting};
-use super::store;
+use super::rules::timeline::{Timeline, at_moments};
+use super::rules::{Moment, Period, Spend};
+use super::store::{self, Found, Held};
 use crate::account::rules::{Account, Side};
 use crate::error::{Result, invalid};
 use crate::ledger::{self, Ledger};
@@ -11,6 +13,7 @@ use crate::setting::rules::Setting;
 use crate::spi::Session;
 use crate::spi::calendar::{Day, Zone};
 use crate::time;
+use std::collections::{HashMap, HashSet};
 
 /// An account that may spend in a call, by its row of the book.
 pub struct Limited<'a> {
@@ -23,11 +26,13 @@ pub struct Limited<'a> {
     pub scale: u32,
     pub spending: &'a str,
     pub has_holds: bool,
+    /// When it spends, beside now.
+    pub moments: Vec<i64>,
 }
 
 impl<'a> Limited<'a> {
     /// `None` for an account that limits do not look at.
-    pub fn of(row: usize, account: &'a Account) -> Option<Self> {
+    pub fn of(row: usize, account: &'a Account, moments: Vec<i64>) -> Option<Self> {
         Some(Self {
             row,
             account_id: account.id,
@@ -37,6 +42,7 @@ impl<'a> Limited<'a> {
             scale: account.scale,
             spending: account.spending.as_deref()?,
             has_holds: !account.held.is_zero(),
+            moments,
         })
     }
 }
@@ -58,12 +64,12 @@ pub enum From {
     Limits,
 }
 
-/// Everything that the limits of some accounts look at, at some moments; the first of these is now.
+/// Everything that the limits of some accounts look at, now and at the moments of each.
 pub fn open(
     session: &Session,
     ledger: &Ledger,
     limited: &[Limited],
-    moments: &[i64],
+    now: i64,
     from: From,
     look: bool,
 ) -> Result<Gauge> {
@@ -71,8 +77,12 @@ pub fn open(
         return Ok(Gauge::default());
     }
     let zone = ledger::zone(session, ledger)?;
-    let moments = moments.iter().map(|at| moment(zone, *at)).collect::<Result<Vec<Moment>>>()?;
-    let now = moments[0].at;
+    let mut moments = HashMap::from([(now, moment(zone, now)?)]);
+    for at in limited.iter().flat_map(|account| &account.moments) {
+        if !moments.contains_key(at) {
+            moments.insert(*at, moment(zone, *at)?);
+        }
+    }
     let mut stored = Vec::with_capacity(limited.len());
     for account in limited {
         stored.push(Spending::parse(account.spending)?);
@@ -85,48 +95,69 @@ pub fn open(
         None
     } else {
         let ids: Vec<i64> = limited.iter().map(|account| account.account_id).collect();
-        let times: Vec<i64> = moments.iter().map(|moment| moment.at).collect();
-        Some(store::read(session, ledger.id, &ids, &times, look)?)
+        let span = moments.keys().fold((now, now), |(first, last), at| (first.min(*at), last.max(*at)));
+        Some(Book::new(store::read(session, ledger.id, &ids, now, span, look)?))
     };
     let kinds = match (&found, &stored[0]) {
         (None, Some(stored)) => stored.kinds.clone(),
         (found, _) => kinds(session, ledger, found.as_ref().and_then(|found| found.kinds.as_deref()))?,
     };
-    let mut gauge = Gauge::new(moments.clone(), kinds.clone());
+    let mut gauge = Gauge::new(now, moments, kinds.clone());
     for (account, stored) in limited.iter().zip(&stored) {
         let mut meter = match (&found, stored) {
             (None, Some(stored)) => {
                 let mut meter = Meter::new(account.address, account.currency, account.scale, Vec::new());
-                meter.take_limits(stored, now);
+                meter.take_limits(stored);
                 meter
             }
             (None, None) => continue,
-            (Some(found), _) => read_meter(account, found, &moments, &kinds),
+            (Some(found), _) => found.meter(account, now, &kinds),
         };
-        count(session, ledger, &mut meter, account, stored.as_ref(), &kinds, &moments, look);
+        let moments = gauge.moments_of(&account.moments);
+        count(session, ledger, &mut meter, account, stored.as_ref(), &kinds, &moments, look)?;
         gauge.insert(account.row, meter);
     }
     Ok(gauge)
 }
 
-/// An account's limits and holds as they were just read.
-fn read_meter(account: &Limited, found: &store::Found, moments: &[Moment], kinds: &[i16]) -> Meter {
-    let holds = found
-        .holds
-        .iter()
-        .filter(|held| held.account_id == account.account_id && kinds.contains(&held.kind_id));
-    let holds = holds.map(|held| scaled(held.spend.clone(), account.scale)).collect();
-    let mut meter = Meter::new(account.address, account.currency, account.scale, holds);
-    for (place, moment) in moments.iter().enumerate() {
-        let own = found
-            .limits
-            .iter()
-            .filter(|(at, id, _)| *at == place && id.is_none_or(|id| id == account.account_id));
-        let own = own.map(|(.., limit)| limit.clone()).collect();
-        meter.set_limits(moment.at, counting(own, account.currency));
+/// The limits and holds of a call's accounts as they were just read.
+struct Book {
+    kinds: Option<String>,
+    until: i64,
+    own: HashMap<i64, Timeline>,
+    /// The organisation's.
+    default: Timeline,
+    members: HashSet<i64>,
+    holds: HashMap<i64, Vec<Held>>,
+}
+
+impl Book {
+    fn new(mut found: Found) -> Self {
+        let default = Timeline::new(found.limits.remove(&None).unwrap_or_default());
+        let own = found.limits.into_iter().filter_map(|(id, changes)| Some((id?, Timeline::new(changes))));
+        Self {
+            kinds: found.kinds,
+            until: found.until.unwrap_or(time::INFINITY),
+            own: own.collect(),
+            default,
+            members: found.members,
+            holds: found.holds,
+        }
     }
-    meter.set_until(found.until.unwrap_or(time::INFINITY));
-    meter
+
+    fn meter(&self, account: &Limited, now: i64, kinds: &[i16]) -> Meter {
+        let held = self.holds.get(&account.account_id).into_iter().flatten();
+        let held = held.filter(|held| kinds.contains(&held.kind_id));
+        let held = held.map(|held| scaled(held.spend.clone(), account.scale)).collect();
+        let mut meter = Meter::new(account.address, account.currency, account.scale, held);
+        let none = Timeline::default();
+        let own = self.own.get(&account.account_id).unwrap_or(&none);
+        let default = if self.members.contains(&account.account_id) { &self.default } else { &none };
+        let moments = std::iter::once(now).chain(account.moments.iter().copied());
+        meter.set_limits(at_moments(own, default, account.currency, moments));
+        meter.set_until(self.until);
+        meter
+    }
 }
 
 fn scaled(mut spend: Spend, scale: u32) -> Spend {
@@ -134,7 +165,8 @@ fn scaled(mut spend: Spend, scale: u32) -> Spend {
     spend
 }
 
-/// Gives a meter what was spent: from the stored counter, and where that does not know, from the transfers.
+/// Gives a meter what was spent: from the stored counter, and where that does not know, from the transfers. The
+/// first of the moments is now.
 #[allow(clippy::too_many_arguments)]
 fn count(
     session: &Session,
@@ -145,27 +177,27 @@ fn count(
     kinds: &[i16],
     moments: &[Moment],
     look: bool,
-) {
-    for (place, moment) in moments.iter().enumerate() {
-        let missing = meter.take_stored(stored, kinds, moment);
-        if missing.is_empty() {
-            continue;
-        }
-        let mut periods: Vec<Period> = missing.iter().map(|period| moment.periods[*period]).collect();
-        // Beside the periods of now: whether anything is dated after today, and so waits for its day.
-        let is_now = place == 0;
-        periods.extend(is_now.then_some(Period { start: moment.periods[0].end, end: time::INFINITY }));
-        let spent = store::spent(session, ledger.id, account.account_id, account.side, &periods, kinds, look);
-        for (place, period) in missing.iter().copied().enumerate() {
-            let of_period = spent.iter().filter(|(number, _)| *number == place);
-            let counted: Vec<Spend> =
-                of_period.map(|(_, spend)| scaled(spend.clone(), account.scale)).collect();
-            meter.take_counted(period, periods[place], &counted);
-        }
-        if is_now {
-            meter.set_dated(spent.iter().any(|(number, _)| *number == missing.len()));
-        }
+) -> Result<()> {
+    let missing = meter.take_stored(stored, kinds, moments);
+    if missing.is_empty() {
+        return Ok(());
     }
+    let now = &moments[0];
+    let mut periods: Vec<Period> = missing.iter().map(|(_, period)| *period).collect();
+    // Beside the periods of now: whether anything is dated after today, and so waits for its day.
+    let is_now = missing.iter().any(|(number, period)| now.periods[*number] == *period);
+    periods.extend(is_now.then_some(Period { start: now.periods[0].end, end: time::INFINITY }));
+    let spent = store::spent(session, ledger.id, account.account_id, account.side, &periods, kinds, look)?;
+    let mut spent = spent.into_iter();
+    for (number, period) in missing {
+        let of_period = spent.next().into_iter().flatten();
+        let counted: Vec<Spend> = of_period.map(|spend| scaled(spend, account.scale)).collect();
+        meter.take_counted(number, period, &counted)?;
+    }
+    if let Some(dated) = spent.next() {
+        meter.set_dated(!dated.is_empty());
+    }
+    Ok(())
 }
 
 /// A moment as the ledger's clock and calendar show it.

@@ -10,6 +10,8 @@
 //! | `window` | times of the week in which may be spent |
 //! | `list` | merchants and categories: allowed, denied, limited |
 //! | `spending` | what an account has spent in the periods that are running |
+//! | `timeline` | which limits count when |
+//! | `meter` | one account that pays, against its limits |
 //! | `gauge` | the decision, for all the spendings of a call |
 //! | `verdict` | what the decision says |
 //! | `change` | a change of a limit, as it was asked for |
@@ -17,9 +19,11 @@
 pub mod change;
 pub mod gauge;
 pub mod list;
+pub mod meter;
 pub mod spending;
 #[cfg(test)]
 mod tests;
+pub mod timeline;
 pub mod verdict;
 pub mod window;
 

@@ -9,12 +9,14 @@ use crate::account::rules::{Side, Type};
 use crate::error::{Code, LedgerError, Result};
 use crate::spi::{Argument, Row, Session, Statement};
 use const_format::concatcp;
-use pgrx::pg_sys::{INT4OID, INT8ARRAYOID, INT8OID, TEXTOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID};
+use pgrx::pg_sys::{BOOLOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID};
+use std::collections::{HashMap, HashSet};
 
-// Everything that limits look at, in one statement. Rows of three forms:
+// Everything that limits look at, in one statement, between two moments ($3 and $5; $4 is now). Rows of four forms:
 // 1: the kinds that count now, and when a change that was made ahead begins;
-// 2: a limit that counts at a moment, of one of the accounts or the organisation's (account NULL);
-// 3: an open hold of one of the accounts.
+// 2: a change of a limit that counts then, of one of the accounts or the organisation's (account NULL);
+// 3: an open hold of one of the accounts;
+// 4: one of the accounts that is a member's wallet: for these alone the organisation's limits count.
 static READ: Statement = Statement::new(
     "SELECT 1::smallint, NULL::integer, NULL::bigint,
             (SELECT s.value FROM wallet_data.settings s
@@ -28,21 +30,28 @@ static READ: Statement = Statement::new(
                   (SELECT min(s.effective_from) FROM wallet_data.settings s
                    WHERE s.ledger_id = $1 AND s.name = 'limited_kinds' AND s.effective_from > $4))
      UNION ALL
-     SELECT 2, i.number::integer, s.account_id, s.name, s.currency, s.method, s.replaces_default, s.revision,
+     SELECT 2, NULL, s.account_id, s.name, s.currency, s.method, s.replaces_default, s.revision,
             s.per_transaction, s.daily, s.weekly, s.monthly,
-            s.windows::text, s.merchants::text, s.categories::text, NULL
-     FROM unnest($3) WITH ORDINALITY i(at, number)
-     CROSS JOIN LATERAL (
-         SELECT DISTINCT ON (c.account_id, c.name) c.*
-         FROM wallet_data.spending_limits c
-         WHERE c.ledger_id = $1 AND (c.account_id = ANY ($2) OR c.account_id IS NULL) AND c.effective_from <= i.at
-         ORDER BY c.account_id, c.name, c.effective_from DESC, c.revision DESC) s
+            s.windows::text, s.merchants::text, s.categories::text, s.effective_from
+     FROM ((SELECT DISTINCT ON (c.account_id, c.name) c.*
+            FROM wallet_data.spending_limits c
+            WHERE c.ledger_id = $1 AND (c.account_id = ANY ($2) OR c.account_id IS NULL) AND c.effective_from <= $3
+            ORDER BY c.account_id, c.name, c.effective_from DESC, c.revision DESC)
+           UNION ALL
+           SELECT c.*
+           FROM wallet_data.spending_limits c
+           WHERE c.ledger_id = $1 AND (c.account_id = ANY ($2) OR c.account_id IS NULL)
+             AND c.effective_from > $3 AND c.effective_from <= $5) s
      UNION ALL
      SELECT 3, h.kind_id, h.account_id, h.destination, h.metadata->>'category', h.metadata->>'method', NULL, NULL,
             h.amount, NULL, NULL, NULL, NULL, NULL, NULL, NULL
      FROM wallet_data.holds h
-     WHERE h.ledger_id = $1 AND h.account_id = ANY ($2) AND h.state_id = 1 AND h.expires_at > $4",
-    &[INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID],
+     WHERE h.ledger_id = $1 AND h.account_id = ANY ($2) AND h.state_id = 1 AND h.expires_at > $4
+     UNION ALL
+     SELECT 4, NULL, m.account_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+     FROM wallet_data.members m
+     WHERE m.ledger_id = $1 AND m.account_id = ANY ($2)",
+    &[INT4OID, INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID],
 );
 
 const SPENT: &str = "SELECT p.number::integer, o.address, t.metadata->>'category', t.metadata->>'method',
@@ -84,15 +93,31 @@ static MARK: Statement = Statement::new(
     &[INT4OID, INT8OID],
 );
 
-// In the order of postings, so that nobody waits in a circle.
+// In the order of postings, so that nobody waits in a circle. $2: members' wallets only.
 static FORGET: Statement = Statement::new(
     "WITH limited AS (
-         SELECT account_id FROM wallet_data.accounts
-         WHERE ledger_id = $1 AND spending IS NOT NULL ORDER BY address, stripe FOR NO KEY UPDATE)
+         SELECT a.account_id FROM wallet_data.accounts a
+         WHERE a.ledger_id = $1 AND a.spending IS NOT NULL
+           AND (NOT $2 OR EXISTS (SELECT FROM wallet_data.members m
+                                  WHERE m.ledger_id = a.ledger_id AND m.account_id = a.account_id))
+         ORDER BY a.address, a.stripe FOR NO KEY UPDATE)
      UPDATE wallet_data.accounts a SET spending = '{}'
      FROM limited l WHERE a.ledger_id = $1 AND a.account_id = l.account_id",
-    &[INT4OID],
+    &[INT4OID, BOOLOID],
 );
+
+static LIMITED: Statement = Statement::new(
+    "SELECT count(*) FROM wallet_data.accounts a
+     WHERE a.ledger_id = $1 AND a.spending IS NOT NULL
+       AND (NOT $2 OR EXISTS (SELECT FROM wallet_data.members m
+                              WHERE m.ledger_id = a.ledger_id AND m.account_id = a.account_id))",
+    &[INT4OID, BOOLOID],
+);
+
+// Changes nothing, and is a change all the same: who looks at the ledger's row with a snapshot from before it
+// cannot lock the row any more.
+static OUTDATE: Statement =
+    Statement::new("UPDATE wallet_data.ledgers SET created_at = created_at WHERE ledger_id = $1", &[INT4OID]);
 
 // Conflicts with the lock under which the organisation's limits and settings are changed, not with itself.
 static JOIN_LIMITED: Statement =
@@ -100,7 +125,6 @@ static JOIN_LIMITED: Statement =
 
 /// An open hold, with the kind of what it promises.
 pub struct Held {
-    pub account_id: i64,
     pub kind_id: i16,
     pub spend: Spend,
 }
@@ -112,9 +136,12 @@ pub struct Found {
     pub kinds: Option<String>,
     /// When a change that was made ahead begins; `None` where there is none.
     pub until: Option<i64>,
-    /// The place of the moment, the account (`None`: the organisation's), the limit.
-    pub limits: Vec<(usize, Option<i64>, Limit)>,
-    pub holds: Vec<Held>,
+    /// By the account (`None`: the organisation's): changes, with the moment from which each counts.
+    pub limits: HashMap<Option<i64>, Vec<(i64, Limit)>>,
+    /// By the account.
+    pub holds: HashMap<i64, Vec<Held>>,
+    /// Those of the accounts that are members' wallets.
+    pub members: HashSet<i64>,
 }
 
 /// An account that pays, or is to be limited.
@@ -130,32 +157,24 @@ pub struct Payer {
     pub has_holds: bool,
 }
 
-/// Reads everything that limits look at, for some accounts at some moments. The first moment is now: holds that
-/// expire before it do not count.
+/// Reads everything that limits look at, for some accounts at some moments from the first to the last. Holds that
+/// expire before now do not count.
 pub fn read(
     session: &Session,
     ledger_id: i32,
     accounts: &[i64],
-    moments: &[i64],
+    now: i64,
+    (first, last): (i64, i64),
     look: bool,
 ) -> Result<Found> {
-    let now = moments.first().copied().unwrap_or_default();
-    let arguments = [
-        ledger_id.into(),
-        Argument::numbers(accounts.iter().copied()),
-        Argument::times(moments.iter().copied()),
-        now.into(),
-    ];
+    let accounts = Argument::numbers(accounts.iter().copied());
+    let arguments = [ledger_id.into(), accounts, first.into(), now.into(), last.into()];
     let mut found = Found::default();
     for row in session.query(&READ, &arguments, look).iter() {
         match row.need::<i16>(0) {
             1 => (found.kinds, found.until) = (row.get(3), row.time(15)),
-            2 => {
-                let place = usize::try_from(row.need::<i32>(1)).unwrap_or(1) - 1;
-                found.limits.push((place, row.get(2), limit(&row)?));
-            }
-            _ => found.holds.push(Held {
-                account_id: row.need(2),
+            2 => found.limits.entry(row.get(2)).or_default().push((row.need_time(15), limit(&row)?)),
+            3 => found.holds.entry(row.need(2)).or_default().push(Held {
                 kind_id: i16::try_from(row.need::<i32>(1)).unwrap_or_default(),
                 spend: Spend {
                     amount: row.need_decimal(8),
@@ -164,6 +183,9 @@ pub fn read(
                     method: row.get(5),
                 },
             }),
+            _ => {
+                found.members.insert(row.need(2));
+            }
         }
     }
     Ok(found)
@@ -176,14 +198,21 @@ fn limit(row: &Row) -> Result<Limit> {
             format!("a stored spending limit is unreadable: {}", error.message),
         )
     };
-    let json = |column: usize| -> Option<serde_json::Value> {
-        row.get::<String>(column).and_then(|text| serde_json::from_str(&text).ok())
+    // A list that cannot be read is not a list that is not there.
+    let json = |column: usize| {
+        let text: Option<String> = row.get(column);
+        text.map(|text| serde_json::from_str::<serde_json::Value>(&text)).transpose().map_err(|error| {
+            LedgerError::new(
+                Code::BooksInconsistent,
+                format!("a stored spending limit is unreadable: {error}"),
+            )
+        })
     };
     let currency: String = row.need(4);
     let money = list::In { currency: &currency, scale: None };
     let as_it_is = |name: &str| Ok(name.to_owned());
     let list = |column, argument| {
-        json(column)
+        json(column)?
             .map(|value| List::parse(&value, argument, money, &as_it_is))
             .transpose()
             .map_err(unreadable)
@@ -198,15 +227,15 @@ fn limit(row: &Row) -> Result<Limit> {
             per_transaction: row.decimal(8),
             periods: [row.decimal(9), row.decimal(10), row.decimal(11)],
         },
-        windows: json(12).map(|value| Windows::parse(&value)).transpose().map_err(unreadable)?,
+        windows: json(12)?.map(|value| Windows::parse(&value)).transpose().map_err(unreadable)?,
         merchants: list(13, "merchants")?,
         categories: list(14, "categories")?,
         currency,
     })
 }
 
-/// What an account has spent in some periods, by their place, merchant, category and method: counted from the
-/// transfers, without what was taken back.
+/// What an account has spent in some periods, for each by merchant, category and method: counted from the transfers,
+/// without what was taken back.
 pub fn spent(
     session: &Session,
     ledger_id: i32,
@@ -215,7 +244,7 @@ pub fn spent(
     periods: &[Period],
     kinds: &[i16],
     look: bool,
-) -> Vec<(usize, Spend)> {
+) -> Result<Vec<Vec<Spend>>> {
     let arguments = [
         ledger_id.into(),
         account_id.into(),
@@ -224,19 +253,18 @@ pub fn spent(
         Argument::numbers(kinds.iter().map(|kind| i64::from(*kind))),
     ];
     let statement = if side == Side::Debit { &SPENT_BY_DEBIT } else { &SPENT_BY_CREDIT };
-    session
-        .query(statement, &arguments, look)
-        .iter()
-        .map(|row| {
-            let spend = Spend {
-                amount: row.need_decimal(4),
-                merchant: row.get(1),
-                category: row.get(2),
-                method: row.get(3),
-            };
-            (usize::try_from(row.need::<i32>(0)).unwrap_or(1) - 1, spend)
-        })
-        .collect()
+    let mut spent = vec![Vec::new(); periods.len()];
+    for row in session.query(statement, &arguments, look).iter() {
+        let place = usize::try_from(row.need::<i32>(0)).unwrap_or(1) - 1;
+        spent[place].push(Spend {
+            // A sum that nothing bounds: what came in can be spent again.
+            amount: row.need_number(4).finite("spent")?,
+            merchant: row.get(1),
+            category: row.get(2),
+            method: row.get(3),
+        });
+    }
+    Ok(spent)
 }
 
 pub fn payer(session: &Session, ledger_id: i32, address: &str, look: bool) -> Option<Payer> {
@@ -258,9 +286,20 @@ pub fn mark(session: &Session, ledger_id: i32, account_id: i64) {
     session.run(&MARK, &[ledger_id.into(), account_id.into()]);
 }
 
-/// Makes every limited account of a ledger read its limits anew.
-pub fn forget(session: &Session, ledger_id: i32) {
-    session.run(&FORGET, &[ledger_id.into()]);
+/// Makes limited accounts read their limits anew; returns how many.
+pub fn forget(session: &Session, ledger_id: i32, members_only: bool) -> i64 {
+    session.run(&FORGET, &[ledger_id.into(), members_only.into()]).count() as i64
+}
+
+/// How many limited accounts there are, also those that are younger than the transaction's snapshot.
+pub fn count_limited(session: &Session, ledger_id: i32, members_only: bool) -> i64 {
+    let rows = session.read_latest(&LIMITED, &[ledger_id.into(), members_only.into()]);
+    rows.first().map_or(0, |row| row.need(0))
+}
+
+/// Makes sessions whose snapshot is from before this change fail where they lock the ledger's row.
+pub fn outdate(session: &Session, ledger_id: i32) {
+    session.run(&OUTDATE, &[ledger_id.into()]);
 }
 
 /// Waits for whoever changes the organisation's limits, and holds back the next change: it must not miss an

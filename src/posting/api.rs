@@ -118,7 +118,7 @@ impl Composite for TransferOutcome {
 /// idempotency_conflict, missing_argument, invalid_amount, amount_out_of_range, invalid_address,
 /// same_account, invalid_argument, kind_not_found, reserved_kind, period_closed, account_not_found,
 /// currency_mismatch, account_closed, account_frozen, version_conflict, insufficient_funds,
-/// balance_limit_exceeded; try_again where PostgreSQL aborts.
+/// balance_limit_exceeded, spending_limit_exceeded; try_again where PostgreSQL aborts.
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments)]

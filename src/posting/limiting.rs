@@ -8,12 +8,13 @@ use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::limit::rules::Spend;
 use crate::limit::rules::gauge::Gauge;
+use crate::limit::rules::meter::Asked;
 use crate::limit::rules::spending::give_back;
 use crate::limit::{self, From, Limited};
 use crate::spi::Session;
 use crate::spi::jsonb::Document;
 use rust_decimal::Decimal;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// The limits of a call's payers.
 pub struct Limiting<'a> {
@@ -38,26 +39,25 @@ pub(super) fn open<'a>(
     if book.rows().iter().all(|account| account.spending.is_none()) {
         return Ok(limiting);
     }
-    let mut payers: BTreeSet<usize> = BTreeSet::new();
-    let mut moments: Vec<i64> = vec![now];
+    // Each payer with the moments of its own items.
+    let mut payers: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
     for item in items.iter().filter(|item| item.outcome.is_none()) {
         let Some((checked, _)) = item.checked else { continue };
-        let sides = [(checked.debit_account, Side::Debit), (checked.credit_account, Side::Credit)];
-        let limited = sides.iter().filter_map(|(address, side)| {
-            let row = book.rows_of(address).first().copied()?;
-            let account = book.row(row);
-            (account.spending.is_some() && account.decreases(*side)).then_some(row)
-        });
-        payers.extend(limited);
-        if !payers.is_empty() {
-            moments.extend(item.request.effective_at);
+        for (address, side) in [(checked.debit_account, Side::Debit), (checked.credit_account, Side::Credit)]
+        {
+            let row = book.rows_of(address).first().copied();
+            if let Some(row) = row.filter(|row| is_payer(book.row(*row), side)) {
+                payers.entry(row).or_default().extend(item.request.effective_at);
+            }
         }
     }
-    moments[1..].sort_unstable();
-    moments.dedup();
-    let limited: Vec<Limited> =
-        payers.into_iter().filter_map(|row| Limited::of(row, book.row(row))).collect();
-    limiting.gauge = limit::open(session, ledger, &limited, &moments, From::Rows, look)?;
+    let limited = payers.into_iter().filter_map(|(row, mut moments)| {
+        moments.sort_unstable();
+        moments.dedup();
+        Limited::of(row, book.row(row), moments)
+    });
+    let limited: Vec<Limited> = limited.collect();
+    limiting.gauge = limit::open(session, ledger, &limited, now, From::Rows, look)?;
     Ok(limiting)
 }
 
@@ -68,10 +68,10 @@ impl Limiting<'_> {
         for (row, spend, at) in self.spends(book, item, movement) {
             if self.mode == Limits::Enforce {
                 self.gauge
-                    .check(row, &spend, at)
+                    .check(row, &spend, at, Asked::All)
                     .map_err(|refusal| limit::refused(self.session, self.ledger, &refusal))?;
             }
-            self.gauge.count(row, &spend, at);
+            self.gauge.count(row, &spend, at)?;
         }
         Ok(())
     }
@@ -89,12 +89,9 @@ impl Limiting<'_> {
             return Vec::new();
         }
         let at = item.request.effective_at.unwrap_or(self.now);
-        let sides =
-            [(movement.debit, movement.credit, Side::Debit), (movement.credit, movement.debit, Side::Credit)];
-        sides
+        payers(book, movement)
             .into_iter()
-            .filter(|(row, _, side)| is_payer(book.row(*row), *side))
-            .map(|(row, other, _)| {
+            .map(|(row, other)| {
                 let merchant = &book.row(other).address;
                 let spend = spend_of(movement.amount, Some(merchant), item.request.metadata.as_deref());
                 (row, spend, at)
@@ -108,6 +105,14 @@ impl Limiting<'_> {
             book.set_spending(row, spending);
         }
     }
+}
+
+/// The limited accounts that a movement makes smaller, each with the other one, by their rows.
+fn payers(book: &Book, movement: &Movement) -> Vec<(usize, usize)> {
+    let sides =
+        [(movement.debit, movement.credit, Side::Debit), (movement.credit, movement.debit, Side::Credit)];
+    let payers = sides.into_iter().filter(|(row, _, side)| is_payer(book.row(*row), *side));
+    payers.map(|(row, other, _)| (row, other)).collect()
 }
 
 fn is_payer(account: &Account, side: Side) -> bool {
@@ -136,32 +141,58 @@ pub fn check_hold(
     spend: &Spend,
     now: i64,
 ) -> Result<()> {
-    let Some(limited) = Limited::of(0, account) else { return Ok(()) };
-    let gauge = limit::open(session, ledger, &[limited], &[now], From::Rows, false)?;
+    let Some(limited) = Limited::of(0, account, Vec::new()) else { return Ok(()) };
+    let gauge = limit::open(session, ledger, &[limited], now, From::Rows, false)?;
     if !gauge.counts(kind_id) {
         return Ok(());
     }
-    gauge.check(0, spend, now).map_err(|refusal| limit::refused(session, ledger, &refusal))
+    gauge.check(0, spend, now, Asked::All).map_err(|refusal| limit::refused(session, ledger, &refusal))
 }
 
-/// Counts what is captured of a hold; it was judged when the hold was made. The hold itself still stands open in
-/// its table, and is not looked at here.
+/// What is captured of a hold.
+pub struct Captured<'a> {
+    /// The account that held, by its row of the book.
+    pub holder: usize,
+    pub movement: &'a Movement,
+    pub kind_id: i16,
+    /// Whether the hold named its destination: then the merchant was judged with the rest when it was made.
+    pub was_named: bool,
+    pub metadata: Option<&'a [u8]>,
+}
+
+/// Counts what is captured of a hold. It was judged when the hold was made, but for a merchant that was not known
+/// then, and for a destination that pays as well. The hold itself still stands open in its table, where it counts
+/// for no merchant that is judged here.
 pub fn count_capture(
     session: &Session,
     ledger: &Ledger,
     book: &mut Book,
-    row: usize,
-    kind_id: i16,
-    spend: &Spend,
+    captured: &Captured,
     now: i64,
 ) -> Result<()> {
-    let Some(limited) = Limited::of(row, book.row(row)) else { return Ok(()) };
-    let mut gauge = limit::open(session, ledger, &[limited], &[now], From::Rows, false)?;
-    if gauge.counts(kind_id) {
-        gauge.count(row, spend, now);
-        let changes: Vec<(usize, String)> = gauge.changes().collect();
-        changes.into_iter().for_each(|(row, spending)| book.set_spending(row, spending));
+    let payers = payers(book, captured.movement);
+    let limited: Vec<Limited> =
+        payers.iter().filter_map(|(row, _)| Limited::of(*row, book.row(*row), Vec::new())).collect();
+    let mut gauge = limit::open(session, ledger, &limited, now, From::Rows, false)?;
+    if !gauge.counts(captured.kind_id) {
+        return Ok(());
     }
+    for (row, other) in payers {
+        let spend = spend_of(captured.movement.amount, Some(&book.row(other).address), captured.metadata);
+        let asked = match (row == captured.holder, captured.was_named) {
+            (false, _) => Some(Asked::All),
+            (true, false) => Some(Asked::Merchant),
+            (true, true) => None,
+        };
+        if let Some(asked) = asked {
+            gauge
+                .check(row, &spend, now, asked)
+                .map_err(|refusal| limit::refused(session, ledger, &refusal))?;
+        }
+        gauge.count(row, &spend, now)?;
+    }
+    let changes: Vec<(usize, String)> = gauge.changes().collect();
+    changes.into_iter().for_each(|(row, spending)| book.set_spending(row, spending));
     Ok(())
 }
 

@@ -87,7 +87,7 @@ fn set_setting(
         };
         let change = set(&session, &ledger, wanted)?;
         if setting == Setting::LimitedKinds {
-            limit::forget(&session, &ledger);
+            limit::forget(&session, &ledger, limit::Concerned::All)?;
         }
         Ok(SettingRow::new(&ledger, setting, Some(change)))
     })

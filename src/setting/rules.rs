@@ -91,7 +91,7 @@ pub static ALL: &[Definition] = &[
     define(Setting::UniqueCodeAccount, "unique_code_account", Form::Account, "platform:revenue:unique_code", "The account that is credited with unique codes where they are the platform's."),
     define(Setting::IntentGrace, "intent_grace", Form::Interval { shortest: 0, longest: 7 * DAY }, "1 hour", "How long after its expiry an intent is still paid by a transfer, by the bank's time."),
     define(Setting::ShortfallAccount, "shortfall_account", Form::Account, "platform:receivable:chargebacks", "The account that is debited with what a reversal cannot take back from the payer."),
-    define(Setting::LimitedKinds, "limited_kinds", Form::Kinds, "payment, purchase", "The kinds of transfers and holds that spending limits count."),
+    define(Setting::LimitedKinds, "limited_kinds", Form::Kinds, "capture, payment, purchase", "The kinds of transfers and holds that spending limits count."),
     define(Setting::PinAttempts, "pin_attempts", Form::Count { least: 1, most: 10 }, "5", "After how many wrong PINs in a row a member's PIN is locked."),
     define(Setting::PinLockout, "pin_lockout", Form::Interval { shortest: MINUTE, longest: 7 * DAY }, "15 minutes", "How long a PIN stays locked after too many wrong ones."),
     define(Setting::AuthenticationValidity, "authentication_validity", Form::Interval { shortest: 5 * SECOND, longest: HOUR }, "5 minutes", "How long after an authentication a purchase may refer to it."),

@@ -139,6 +139,16 @@ impl Session {
         self.execute(statement, arguments, true)
     }
 
+    /// The same in a snapshot of this moment, whatever the transaction's isolation level.
+    pub fn read_latest(&self, statement: &Statement, arguments: &[Argument]) -> Rows<'_> {
+        // SAFETY: pushed and popped in pairs; an error on the way resets the stack with the transaction.
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+        let rows = self.execute(statement, arguments, true);
+        // SAFETY: as above.
+        unsafe { pg_sys::PopActiveSnapshot() };
+        rows
+    }
+
     /// [`Self::run`] or [`Self::read`], for flows that serve a call and its preview alike.
     pub fn query(&self, statement: &Statement, arguments: &[Argument], read_only: bool) -> Rows<'_> {
         self.execute(statement, arguments, read_only)

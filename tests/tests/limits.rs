@@ -2,8 +2,12 @@
 //! the money; a hold counts while it is open, a refund gives back while the day lasts; all limits apply, and
 //! what check_spending_limit says is what posting does.
 
+#[path = "limits/batches.rs"]
+mod batches;
 #[path = "limits/changes.rs"]
 mod changes;
+#[path = "limits/holds.rs"]
+mod holds;
 #[path = "limits/races.rs"]
 mod races;
 #[path = "limits/refusals.rs"]
@@ -15,8 +19,9 @@ mod times;
 
 use wallet_ledger_tests::*;
 
-/// [`books`] with money enough that only limits refuse.
+/// [`books`] with money enough that only limits refuse, and enough of the day left.
 pub async fn school(test: &str) -> (TestDb, Client) {
+    away_from_midnight().await;
     let (db, client) = books(test).await;
     for account in ["wallets:a", "wallets:b"] {
         call(&client, &format!("post_transfer('bank', '{account}', 1000000, 'topup')")).await;

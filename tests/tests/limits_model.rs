@@ -58,6 +58,8 @@ impl Life {
     }
 
     async fn step(&mut self) {
+        // The model looks at the clock after the call: day and hour are to be the same then.
+        away_from_the_hour().await;
         match self.random.random_range(0..100) {
             0..3 => self.change().await,
             3..45 => self.pay().await,

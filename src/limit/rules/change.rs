@@ -13,6 +13,9 @@ use serde_json::Value;
 /// How a payer can be identified.
 pub const METHODS: [&str; 3] = ["fingerprint", "pin", "qr"];
 
+/// Most limits of one account: all of them stand in its row.
+pub const LIMITS_MAX: i64 = 20;
+
 /// The account that stands for all members' wallets.
 pub const EVERYONE: &str = "*";
 
@@ -72,14 +75,23 @@ pub fn limit(request: &Request, money: In) -> Result<Limit> {
     Ok(limit)
 }
 
-/// From when on a change counts: now by default, and never for a time that is over. `now()` of SQL is when the
-/// transaction began, and means now.
-pub fn effective_from(wanted: Option<i64>, now: i64, transaction_start: i64) -> Result<i64> {
-    let Some(at) = wanted else { return Ok(now) };
-    let at = time::finite(at, "effective_from")?;
-    if at < transaction_start {
-        return Err(invalid("effective_from", "not lie in the past: what was spent then was allowed then")
-            .with("effective_from", time::to_text(at)));
+/// Refuses one more limit where an account has as many as it may have, of whatever use.
+pub fn check_count(there: i64) -> Result<()> {
+    if there < LIMITS_MAX {
+        return Ok(());
     }
-    Ok(at.max(now))
+    let must = format!(
+        "be that of a limit which is there: an account has at most {LIMITS_MAX}, lifted ones included"
+    );
+    Err(invalid("name", &must).with_count("limits", there))
+}
+
+/// From when on a change counts that is wanted from a moment, and never for a time that is over. `now()` of SQL is
+/// when the transaction began, and means now.
+pub fn effective_from(wanted: i64, now: i64, transaction_start: i64) -> Result<i64> {
+    if wanted < transaction_start.min(now) {
+        return Err(invalid("effective_from", "not lie in the past: what was spent then was allowed then")
+            .with("effective_from", time::to_text(wanted)));
+    }
+    Ok(wanted.max(now))
 }

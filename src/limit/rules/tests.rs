@@ -1,8 +1,10 @@
 mod forms;
+mod meters;
 
 use super::change::{EVERYONE, Request, effective_from, limit};
-use super::gauge::{Gauge, Meter};
+use super::gauge::Gauge;
 use super::list::In;
+use super::meter::{Asked, Meter};
 use super::spending::{Spending, UNKNOWN, give_back};
 use super::verdict::Reason;
 use super::window::Windows;
@@ -10,6 +12,7 @@ use super::*;
 use crate::error::Code;
 use crate::money::Number;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
 
 const IDR: In = In { currency: "IDR", scale: Some(2) };
 const DAY: i64 = 86_400_000_000;
@@ -67,20 +70,30 @@ fn gauge(limits: Vec<Limit>, moments: Vec<Moment>) -> Gauge {
     gauge_of(limits, moments, None, Vec::new())
 }
 
+/// The first moment is now.
 fn gauge_of(limits: Vec<Limit>, moments: Vec<Moment>, stored: Option<&Spending>, holds: Vec<Spend>) -> Gauge {
-    let mut gauge = Gauge::new(moments.clone(), vec![PAYMENT]);
+    let by_time = moments.iter().map(|moment| (moment.at, *moment)).collect();
+    let mut gauge = Gauge::new(moments[0].at, by_time, vec![PAYMENT]);
     let mut meter = Meter::new("wallets:a", "IDR", 2, holds);
-    for moment in &moments {
-        meter.set_limits(moment.at, limits.clone());
-    }
+    meter.set_limits(always(limits));
     meter.set_until(i64::MAX);
-    for moment in &moments {
-        for period in meter.take_stored(stored, &[PAYMENT], moment) {
-            meter.take_counted(period, moment.periods[period], &[]);
-        }
+    for (period, bounds) in meter.take_stored(stored, &[PAYMENT], &moments) {
+        meter.take_counted(period, bounds, &[]).unwrap();
     }
     gauge.insert(0, meter);
     gauge
+}
+
+/// Limits that count at any time.
+fn always(limits: Vec<Limit>) -> BTreeMap<i64, Vec<Limit>> {
+    BTreeMap::from([(i64::MIN, limits)])
+}
+
+/// Which periods of a moment are not known from what is stored.
+fn missing(limits: Vec<Limit>, stored: &Spending, kinds: &[i16], moment: &Moment) -> Vec<usize> {
+    let mut meter = Meter::new("wallets:a", "IDR", 2, Vec::new());
+    meter.set_limits(always(limits));
+    meter.take_stored(Some(stored), kinds, [moment]).into_iter().map(|(period, _)| period).collect()
 }
 
 fn windows(value: Value) -> Windows {
@@ -108,11 +121,11 @@ fn spending_is_gross_and_the_least_room_decides() {
         let verdict = gauge.judge(0, &spend(amount), monday.at);
         assert_eq!((verdict.reason, verdict.remaining), (reason, Some(rupiah(remaining))), "{amount}");
         if reason.is_none() {
-            gauge.check(0, &spend(amount), monday.at).unwrap();
-            gauge.count(0, &spend(amount), monday.at);
+            gauge.check(0, &spend(amount), monday.at, Asked::All).unwrap();
+            gauge.count(0, &spend(amount), monday.at).unwrap();
         }
     }
-    let refusal = gauge.check(0, &spend(1), monday.at).unwrap_err();
+    let refusal = gauge.check(0, &spend(1), monday.at, Asked::All).unwrap_err();
     let detail = refusal.to_error(None).detail();
     assert_eq!(detail["error"], "spending_limit_exceeded");
     assert_eq!((&detail["reason"], &detail["limit"]), (&json!("daily"), &json!("other")));
@@ -125,13 +138,13 @@ fn one_transaction_is_judged_as_a_whole_and_taken_back_as_a_whole() {
     let monday = moment(0, 12 * HOUR);
     let mut gauge = gauge(limits, vec![monday]);
     gauge.begin();
-    gauge.count(0, &spend(60), monday.at);
+    gauge.count(0, &spend(60), monday.at).unwrap();
     assert_eq!(gauge.judge(0, &spend(41), monday.at).reason, Some(Reason::PerTransaction));
-    gauge.count(0, &spend(40), monday.at);
+    gauge.count(0, &spend(40), monday.at).unwrap();
     gauge.roll_back();
     gauge.begin();
     assert_eq!(gauge.judge(0, &spend(100), monday.at).reason, None);
-    gauge.count(0, &spend(100), monday.at);
+    gauge.count(0, &spend(100), monday.at).unwrap();
     gauge.begin();
     assert_eq!(gauge.judge(0, &spend(51), monday.at).reason, Some(Reason::Period(0)));
 }
@@ -157,10 +170,10 @@ fn a_limit_of_a_method_counts_that_method_alone() {
     let mut gauge = gauge(limits, vec![monday]);
     let by = |amount, method: &str| Spend { method: Some(method.to_owned()), ..spend(amount) };
     gauge.begin();
-    gauge.count(0, &by(50, "fingerprint"), monday.at);
+    gauge.count(0, &by(50, "fingerprint"), monday.at).unwrap();
     assert_eq!(gauge.judge(0, &by(20, "pin"), monday.at).reason, None);
     assert_eq!(gauge.judge(0, &by(21, "pin"), monday.at).reason, Some(Reason::Period(0)));
-    gauge.count(0, &by(20, "pin"), monday.at);
+    gauge.count(0, &by(20, "pin"), monday.at).unwrap();
     assert_eq!(gauge.judge(0, &by(1, "pin"), monday.at).reason, Some(Reason::Period(0)));
     assert_eq!(gauge.judge(0, &by(30, "fingerprint"), monday.at).reason, None);
     assert_eq!(gauge.judge(0, &by(31, "fingerprint"), monday.at).reason, Some(Reason::Period(0)));
@@ -191,7 +204,7 @@ fn a_counter_goes_over_into_the_next_day_and_the_week_goes_on() {
     let (monday, tuesday) = (moment(0, 12 * HOUR), moment(1, 0));
     let mut first = gauge(limits(), vec![monday]);
     first.begin();
-    first.count(0, &spend(100), monday.at);
+    first.count(0, &spend(100), monday.at).unwrap();
     let (_, stored) = first.changes().next().unwrap();
     let stored = Spending::parse(&stored).unwrap();
     let second = gauge_of(limits(), vec![tuesday], stored.as_ref(), Vec::new());
@@ -205,17 +218,15 @@ fn what_is_dated_counts_on_its_own_day() {
     let (today, yesterday, next_week) = (moment(2, HOUR), moment(1, HOUR), moment(7, HOUR));
     let mut gauge = gauge(limits(), vec![today, yesterday, next_week]);
     gauge.begin();
-    gauge.count(0, &spend(100), yesterday.at);
+    gauge.count(0, &spend(100), yesterday.at).unwrap();
     assert_eq!(gauge.judge(0, &spend(1), yesterday.at).reason, Some(Reason::Period(0)));
     assert_eq!(gauge.judge(0, &spend(51), today.at).reason, Some(Reason::Period(1)), "the same week");
     assert_eq!(gauge.judge(0, &spend(100), next_week.at).reason, None);
-    gauge.count(0, &spend(100), next_week.at);
+    gauge.count(0, &spend(100), next_week.at).unwrap();
     let stored = Spending::parse(&gauge.changes().next().unwrap().1).unwrap().unwrap();
     assert!(stored.is_dated, "next Monday does not begin with nothing");
     assert_eq!(stored.spent[TOTAL], [rupiah(0), rupiah(100), rupiah(200)]);
-    let mut later = Meter::new("wallets:a", "IDR", 2, Vec::new());
-    later.set_limits(next_week.at, limits());
-    assert_eq!(later.take_stored(Some(&stored), &[PAYMENT], &next_week), [0, 1]);
+    assert_eq!(missing(limits(), &stored, &[PAYMENT], &next_week), [0, 1]);
 }
 
 #[test]
@@ -223,17 +234,15 @@ fn a_counter_that_lacks_what_a_limit_looks_at_is_not_used() {
     let monday = moment(0, 0);
     let mut first = gauge(vec![made(|request| request.periods[0] = of(100))], vec![monday]);
     first.begin();
-    first.count(0, &spend(10), monday.at);
+    first.count(0, &spend(10), monday.at).unwrap();
     let stored = Spending::parse(&first.changes().next().unwrap().1).unwrap().unwrap();
     let limited = made(|request| request.merchants = Some(json!({"limits": {"canteen": {"daily": 20}}})));
-    for (limit, kinds, missing) in [
+    for (limit, kinds, lacking) in [
         (limited, vec![PAYMENT], vec![0, 1, 2]),
         (made(|request| request.periods[0] = of(100)), vec![PAYMENT], vec![]),
         (made(|request| request.periods[0] = of(100)), vec![PAYMENT, 4], vec![0, 1, 2]),
     ] {
-        let mut meter = Meter::new("wallets:a", "IDR", 2, Vec::new());
-        meter.set_limits(monday.at, vec![limit]);
-        assert_eq!(meter.take_stored(Some(&stored), &kinds, &monday), missing);
+        assert_eq!(missing(vec![limit], &stored, &kinds, &monday), lacking);
     }
 }
 
@@ -242,21 +251,21 @@ fn without_a_limit_nothing_is_counted() {
     let monday = moment(0, 0);
     let mut first = gauge(vec![made(|request| request.periods[0] = of(100))], vec![monday]);
     first.begin();
-    first.count(0, &spend(10), monday.at);
+    first.count(0, &spend(10), monday.at).unwrap();
     let stored = Spending::parse(&first.changes().next().unwrap().1).unwrap();
     let mut lifted = gauge_of(Vec::new(), vec![monday], stored.as_ref(), Vec::new());
     lifted.begin();
     assert_eq!(lifted.judge(0, &spend(1_000_000), monday.at).reason, None);
-    lifted.count(0, &spend(1_000_000), monday.at);
+    lifted.count(0, &spend(1_000_000), monday.at).unwrap();
     let kept = Spending::parse(&lifted.changes().next().unwrap().1).unwrap().unwrap();
     assert!(kept.limits.is_empty() && kept.spent.is_empty(), "what was counted before is forgotten");
     // From then on the row says that there is no limit, and is not written again for it.
     let mut meter = Meter::new("wallets:a", "IDR", 2, Vec::new());
-    meter.take_limits(&kept, monday.at);
-    assert_eq!(meter.take_stored(Some(&kept), &[PAYMENT], &monday), [0; 0]);
+    meter.take_limits(&kept);
+    assert!(meter.take_stored(Some(&kept), &[PAYMENT], [&monday]).is_empty());
     // A later limit counts anew.
-    meter.set_limits(monday.at, vec![made(|request| request.periods[0] = of(100))]);
-    assert_eq!(meter.take_stored(Some(&kept), &[PAYMENT], &monday), [0, 1, 2]);
+    let later = vec![made(|request| request.periods[0] = of(100))];
+    assert_eq!(missing(later, &kept, &[PAYMENT], &monday), [0, 1, 2]);
 }
 
 #[test]
@@ -279,14 +288,14 @@ fn limits_are_stored_beside_the_counter_as_they_decide() {
     let night = moment(6, 23 * HOUR);
     let mut gauge = gauge(limits, vec![night]);
     gauge.begin();
-    gauge.count(0, &spend(3), night.at);
+    gauge.count(0, &spend(3), night.at).unwrap();
     let text = gauge.changes().next().unwrap().1;
     let stored = Spending::parse(&text).unwrap().unwrap();
     assert_eq!(stored.to_text(), text);
-    let mut again = Gauge::new(vec![night], vec![PAYMENT]);
+    let mut again = Gauge::new(night.at, HashMap::from([(night.at, night)]), vec![PAYMENT]);
     let mut meter = Meter::new("wallets:a", "IDR", 2, Vec::new());
-    meter.take_limits(&stored, night.at);
-    assert_eq!(meter.take_stored(Some(&stored), &[PAYMENT], &night), [0; 0]);
+    meter.take_limits(&stored);
+    assert!(meter.take_stored(Some(&stored), &[PAYMENT], [&night]).is_empty());
     again.insert(0, meter);
     gauge.begin();
     for amount in [1, 4, 5, 6, 60_000] {
@@ -312,8 +321,8 @@ fn a_refund_gives_back_while_the_period_lasts() {
     let (monday, tuesday) = (moment(0, 12 * HOUR), moment(1, 0));
     let mut gauge = gauge(limits(), vec![tuesday, monday]);
     gauge.begin();
-    gauge.count(0, &spend(70), monday.at);
-    gauge.count(0, &spend(30), tuesday.at);
+    gauge.count(0, &spend(70), monday.at).unwrap();
+    gauge.count(0, &spend(30), tuesday.at).unwrap();
     let stored = gauge.changes().next().unwrap().1;
     // Monday's day is over, its week is not.
     let after =
@@ -339,6 +348,6 @@ fn what_is_shut_leaves_nothing_and_says_when_it_opens() {
     let verdict = gauge.judge(0, &spend(1), late.at);
     assert_eq!(verdict.reason, Some(Reason::Window));
     assert_eq!((verdict.opening, verdict.remaining), (Some((1, 7 * HOUR)), Some(rupiah(0))));
-    let detail = gauge.check(0, &spend(1), late.at).unwrap_err().to_error(Some(0)).detail();
+    let detail = gauge.check(0, &spend(1), late.at, Asked::All).unwrap_err().to_error(Some(0)).detail();
     assert_eq!((&detail["reason"], &detail["resets_at"]), (&json!("window"), &json!("2000-01-01T00:00:00Z")));
 }

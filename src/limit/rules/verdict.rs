@@ -46,7 +46,7 @@ pub struct Bound {
 impl Bound {
     /// What may still be spent; never below zero.
     pub fn room(&self) -> Decimal {
-        let mut room = (self.cap - self.spent - self.held).max(Decimal::ZERO);
+        let mut room = self.cap.saturating_sub(self.spent).saturating_sub(self.held).max(Decimal::ZERO);
         // What comes to nothing has lost its decimals on the way.
         room.rescale(self.cap.scale());
         room

@@ -6,13 +6,24 @@ use pgrx::pg_sys::{BOOLOID, INT4OID, INT8OID, JSONBOID, NUMERICOID, TEXTOID, TIM
 use serde_json::Value;
 use uuid::Uuid;
 
-static LAST: Statement = Statement::new(
-    "SELECT revision, effective_from, set_by, replaces_default, method, per_transaction, daily, weekly, monthly,
-            windows, merchants, categories, currency, limit_id, reason, created_at
-     FROM wallet_data.spending_limits
-     WHERE ledger_id = $1 AND account_id IS NOT DISTINCT FROM $2 AND name = $3
-     ORDER BY revision DESC LIMIT 1",
-    &[INT4OID, INT8OID, TEXTOID],
+// The number of the last change, and the change that counts at a moment, if any does.
+static COUNTING: Statement = Statement::new(
+    "SELECT l.revision, c.revision, c.effective_from, c.set_by, c.replaces_default, c.method, c.per_transaction,
+            c.daily, c.weekly, c.monthly, c.windows, c.merchants, c.categories, c.currency, c.limit_id, c.reason,
+            c.created_at
+     FROM (SELECT max(s.revision) AS revision FROM wallet_data.spending_limits s
+           WHERE s.ledger_id = $1 AND s.account_id IS NOT DISTINCT FROM $2 AND s.name = $3) l
+     LEFT JOIN LATERAL (
+         SELECT s.* FROM wallet_data.spending_limits s
+         WHERE s.ledger_id = $1 AND s.account_id IS NOT DISTINCT FROM $2 AND s.name = $3 AND s.effective_from <= $4
+         ORDER BY s.effective_from DESC, s.revision DESC LIMIT 1) c ON true",
+    &[INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID],
+);
+
+static COUNT: Statement = Statement::new(
+    "SELECT count(DISTINCT name) FROM wallet_data.spending_limits
+     WHERE ledger_id = $1 AND account_id IS NOT DISTINCT FROM $2",
+    &[INT4OID, INT8OID],
 );
 
 static INSERT: Statement = Statement::new(
@@ -85,25 +96,39 @@ impl Terms {
     }
 }
 
-/// The last change of a limit; `None` for the account is the organisation's.
-pub fn last(session: &Session, ledger_id: i32, account_id: Option<i64>, name: &str) -> Option<Change> {
-    let rows = session.run(&LAST, &[ledger_id.into(), account_id.into(), name.into()]);
-    let row = rows.first()?;
-    Some(Change {
-        revision: row.need(0),
-        effective_from: row.need_time(1),
-        set_by: row.need(2),
+/// What has become of a limit up to a moment.
+pub struct History {
+    /// The number of the last change of all, whenever that one counts; 0 where there is none.
+    pub revision: i64,
+    /// The change that counts at the moment.
+    pub counting: Option<Change>,
+}
+
+/// What has become of a limit up to a moment; `None` for the account is the organisation's.
+pub fn history(session: &Session, ledger_id: i32, account_id: Option<i64>, name: &str, at: i64) -> History {
+    let rows = session.run(&COUNTING, &[ledger_id.into(), account_id.into(), name.into(), at.into()]);
+    let Some(row) = rows.first() else { return History { revision: 0, counting: None } };
+    let change = |revision| Change {
+        revision,
+        effective_from: row.need_time(2),
+        set_by: row.need(3),
         terms: Terms {
-            replaces_default: row.need(3),
-            method: row.get(4),
-            caps: [row.decimal(5), row.decimal(6), row.decimal(7), row.decimal(8)],
-            lists: [row.json(9), row.json(10), row.json(11)],
-            currency: row.need(12),
+            replaces_default: row.need(4),
+            method: row.get(5),
+            caps: [row.decimal(6), row.decimal(7), row.decimal(8), row.decimal(9)],
+            lists: [row.json(10), row.json(11), row.json(12)],
+            currency: row.need(13),
         },
-        id: row.need_id(13),
-        reason: row.get(14),
-        created_at: row.need_time(15),
-    })
+        id: row.need_id(14),
+        reason: row.get(15),
+        created_at: row.need_time(16),
+    };
+    History { revision: row.get(0).unwrap_or_default(), counting: row.get(1).map(change) }
+}
+
+/// How many limits an account has, or the organisation, also those that limit nothing any more.
+pub fn count(session: &Session, ledger_id: i32, account_id: Option<i64>) -> i64 {
+    session.run(&COUNT, &[ledger_id.into(), account_id.into()]).first().map_or(0, |row| row.need(0))
 }
 
 /// Adds a change; false where another session was first with this revision.

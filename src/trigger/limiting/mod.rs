@@ -109,7 +109,7 @@ fn ask(session: &Session, ledger: &Ledger, book: &Book, spending: Spending) -> R
     let Spending { merchant, category, method, at, .. } = spending;
     let method = method.map(|method| method.name().to_owned());
     let spend = Spend { amount, merchant, category, method };
-    limit::check_locked(session, ledger, account, &spend, at.unwrap_or_else(|| posting::instant(book)))
+    limit::check_locked(session, ledger, account, &spend, at)
 }
 
 fn locked<'a>(book: &'a Book, address: &str) -> Result<&'a Account> {

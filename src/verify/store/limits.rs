@@ -51,7 +51,12 @@ pub static SPENDING: Statement = Statement::new(
              FROM (SELECT c.*, bool_or(c.replaces_default AND NOT c.is_default) OVER () AS is_replaced
                    FROM (SELECT DISTINCT ON (d.account_id, d.name) d.*, d.account_id IS NULL AS is_default
                          FROM wallet_data.spending_limits d
-                         WHERE d.ledger_id = a.ledger_id AND (d.account_id = a.account_id OR d.account_id IS NULL)
+                         WHERE d.ledger_id = a.ledger_id
+                           -- The organisation's count for members' wallets only.
+                           AND (d.account_id = a.account_id
+                                OR (d.account_id IS NULL
+                                    AND EXISTS (SELECT FROM wallet_data.members m
+                                                WHERE m.ledger_id = a.ledger_id AND m.account_id = a.account_id)))
                            AND d.effective_from <= statement_timestamp()
                          ORDER BY d.account_id, d.name, d.effective_from DESC, d.revision DESC) c) w
              WHERE num_nonnulls(w.per_transaction, w.daily, w.weekly, w.monthly, w.windows, w.merchants, w.categories) > 0

@@ -1,6 +1,6 @@
 //! Setting, lifting, and what remains of it.
 
-use super::{limit, school};
+use super::{check, limit, school};
 use wallet_ledger_tests::*;
 
 #[tokio::test]
@@ -31,6 +31,47 @@ async fn the_same_again_changes_nothing_and_every_change_is_kept() {
         (&json!("40000.00"), &json!("50000.00"))
     );
     assert_eq!((&payload["set_by"], &payload["account"]), (&json!("bu-sari"), &json!("wallets:a")));
+}
+
+/// Compared is what counts from the moment of the change, not what was set last.
+#[tokio::test]
+async fn the_same_as_what_was_set_last_is_a_change_where_another_one_counts() {
+    let (_db, client) = school("revisions").await;
+    let moment = async |seconds: u32| {
+        value(&client, &format!("SELECT clock_timestamp() + interval '{seconds} seconds'")).await
+    };
+    let (soon, later) = (moment(10).await, moment(7200).await);
+    let first = limit(&client, "daily => 10").await;
+    let ahead = limit(&client, &format!("daily => 100, effective_from => '{soon}'")).await;
+    assert_eq!(limit(&client, &format!("daily => 100, effective_from => '{soon}'")).await["id"], ahead["id"]);
+    let last = limit(&client, "daily => 20").await;
+    assert_ne!(first["id"], last["id"]);
+    until(&client, &format!("SELECT clock_timestamp() > '{soon}'"), "t").await;
+    // A retry of what has begun meanwhile is no change of the past.
+    assert_eq!(limit(&client, &format!("daily => 100, effective_from => '{soon}'")).await["id"], ahead["id"]);
+    let other = format!("set_spending_limit('wallets:a', daily => 1, effective_from => '{soon}')");
+    assert_error(try_call(&client, &other).await, "invalid_argument", "PT400");
+    // What was set last counts no more.
+    assert_eq!(&check(&client, "1").await["limit_amount"], "100.00");
+    let again = limit(&client, "daily => 20").await;
+    assert!(![&first["id"], &ahead["id"], &last["id"]].contains(&&again["id"]), "{again:?}");
+    assert_eq!(&check(&client, "1").await["limit_amount"], "20.00");
+    // To stay as it is now is a change for a moment from which nothing is said yet.
+    let kept = limit(&client, &format!("daily => 20, effective_from => '{later}'")).await;
+    assert_ne!(kept["id"], again["id"]);
+    assert_eq!(limit(&client, &format!("daily => 20, effective_from => '{later}'")).await["id"], kept["id"]);
+    let before = lines(
+        &client,
+        "SELECT payload->'limit'->>'daily' AS daily, payload->'limit_before'->>'daily' AS before
+         FROM wallet_ledger.events WHERE topic = 'limit.changed' ORDER BY created_at, id",
+    )
+    .await;
+    let before: Vec<[&str; 2]> = before.iter().map(|line| line.pick(["daily", "before"])).collect();
+    assert_eq!(
+        before,
+        [["10.00", "NULL"], ["100.00", "10.00"], ["20.00", "10.00"], ["20.00", "100.00"], ["20.00", "20.00"]]
+    );
+    verify_clean(&client).await;
 }
 
 #[tokio::test]

@@ -108,3 +108,59 @@ async fn the_organisation_s_limit_reaches_members_made_at_the_same_time() {
     }
     verify_clean(&client).await;
 }
+
+const ISOLATED: [&str; 2] = ["REPEATABLE READ", "SERIALIZABLE"];
+
+/// A snapshot from before the organisation's limit does not make a member whom the limit never reaches.
+#[tokio::test]
+async fn a_member_made_under_an_old_snapshot_is_not_missed() {
+    for (change, unlimited) in [
+        ("set_spending_limit('*', daily => 100)", "daily"),
+        ("set_setting('limited_kinds', 'payment')", "none"),
+    ] {
+        for level in ISOLATED {
+            let (db, client) = school("old_maker").await;
+            let maker = db.app().await;
+            let make = async || {
+                try_call(&maker, "create_member('b')").await?;
+                try_call(&maker, "post_transfer('wallets:b', 'shop', 500, 'payment')").await
+            };
+            db::execute(&maker, &format!("BEGIN ISOLATION LEVEL {level}; SELECT 1")).await;
+            call(&client, change).await;
+            assert_error(make().await, "try_again", "PT503");
+            db::execute(&maker, "ROLLBACK").await;
+            // The next attempt sees the limit.
+            db::execute(&maker, &format!("BEGIN ISOLATION LEVEL {level}; SELECT 1")).await;
+            let made = make().await;
+            match unlimited {
+                "none" => db::execute(&maker, if made.is_ok() { "COMMIT" } else { panic!("{made:?}") }).await,
+                reason => {
+                    super::assert_limited(made, reason);
+                    db::execute(&maker, "ROLLBACK").await;
+                }
+            }
+            verify_clean(&client).await;
+        }
+    }
+}
+
+/// Nor does a limit that is set under an old snapshot miss the members made since.
+#[tokio::test]
+async fn a_limit_set_under_an_old_snapshot_misses_nobody() {
+    for change in ["set_spending_limit('*', daily => 100)", "set_setting('limited_kinds', 'payment, fee')"] {
+        for level in ISOLATED {
+            let (db, client) = school("old_setter").await;
+            call(&client, "create_member('a')").await;
+            let setter = db.app().await;
+            db::execute(&setter, &format!("BEGIN ISOLATION LEVEL {level}; SELECT 1")).await;
+            call(&client, "create_member('b')").await;
+            call(&client, "post_transfer('wallets:b', 'shop', 1, 'payment')").await;
+            assert_error(try_call(&setter, change).await, "try_again", "PT503");
+            db::execute(&setter, "ROLLBACK").await;
+            db::execute(&setter, &format!("BEGIN ISOLATION LEVEL {level}; SELECT 1")).await;
+            call(&setter, change).await;
+            db::execute(&setter, "COMMIT").await;
+            verify_clean(&client).await;
+        }
+    }
+}

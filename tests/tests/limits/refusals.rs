@@ -40,6 +40,22 @@ async fn a_limit_that_cannot_be_meant_is_refused() {
             "invalid_amount",
             "PT400",
         ),
+        // What PostgreSQL's JSON can say and a limit cannot is not the same as no limit.
+        (
+            "'wallets:a', merchants => '{\"deny\": [\"game\"], \"limits\": {\"x\": {\"daily\": 1e400}}}'",
+            "invalid_argument",
+            "PT400",
+        ),
+        (
+            "'wallets:a', categories => (repeat('[', 200) || repeat(']', 200))::jsonb",
+            "invalid_argument",
+            "PT400",
+        ),
+        (
+            "'wallets:a', windows => (repeat('[', 200) || repeat(']', 200))::jsonb",
+            "invalid_argument",
+            "PT400",
+        ),
         ("'wallets:a', daily => 1, name => NULL", "missing_argument", "PT400"),
         ("'wallets:a', daily => 1, name => ''", "invalid_argument", "PT400"),
         ("'wallets:a', daily => 1, name => 'Ünö'", "invalid_argument", "PT400"),
@@ -88,4 +104,22 @@ async fn a_limit_of_zero_lets_nothing_out_and_a_null_in_json_is_none() {
     super::assert_limited(super::pay(&client, "0.01", "").await, "daily");
     let said = super::check(&client, "1").await;
     assert_eq!(said.pick(["allowed", "limit_amount", "remaining"]), ["f", "0.00", "0.00"]);
+}
+
+#[tokio::test]
+async fn an_account_has_at_most_twenty_limits() {
+    let (_db, client) = school("twenty").await;
+    for number in 1..=20 {
+        super::limit(&client, &format!("name => 'l{number}', daily => {number}")).await;
+    }
+    let set =
+        |account: &str, name: &str| format!("set_spending_limit('{account}', name => '{name}', daily => 7)");
+    // A limit that is lifted keeps its name.
+    super::limit(&client, "name => 'l1'").await;
+    let refused = try_call(&client, &set("wallets:a", "l21")).await;
+    let detail = assert_error(refused, "invalid_argument", "PT400").detail;
+    assert_eq!((&detail["argument"], &detail["limits"]), (&json!("name"), &json!(20)));
+    for (account, name) in [("wallets:a", "l1"), ("wallets:b", "l21"), ("*", "l21")] {
+        call(&client, &set(account, name)).await;
+    }
 }

@@ -103,14 +103,12 @@ async fn a_way_of_identification_may_carry_a_lower_limit() {
 
 #[tokio::test]
 async fn the_organisation_s_default_counts_for_members() {
-    let (db, client) = school("defaults").await;
-    let owner = db.connect().await;
+    let (_db, client) = school("defaults").await;
     call(&client, "set_spending_limit('*', daily => 100)").await;
     pay(&client, "101", "").await.unwrap();
-    // What create_member does to a member's wallet.
-    let marked =
-        "UPDATE wallet_data.accounts SET spending = '{}' WHERE address IN ('wallets:a', 'wallets:b')";
-    db::execute(&owner, marked).await;
+    for member in ["a", "b"] {
+        call(&client, &format!("create_member('{member}')")).await;
+    }
     assert_eq!(
         check(&client, "1").await.pick(["reason", "limit_name", "spent"]),
         ["daily", "default", "101.00"]
@@ -125,5 +123,31 @@ async fn the_organisation_s_default_counts_for_members() {
     call(&client, &by_b(100)).await;
     call(&client, "set_spending_limit('*')").await;
     call(&client, &by_b(1000)).await;
+    verify_clean(&client).await;
+}
+
+/// A limit of its own does not make an account a member's wallet.
+#[tokio::test]
+async fn the_organisation_s_default_counts_for_members_only() {
+    let (_db, client) = school("members_only").await;
+    call(&client, "create_member('a')").await;
+    call(&client, "post_transfer('bank', 'merchants:canteen', 10000, 'topup')").await;
+    call(&client, "set_spending_limit('merchants:canteen', daily => 5000)").await;
+    let buy = |amount: u32| format!("post_transfer('merchants:canteen', 'shop', {amount}, 'payment')");
+    call(&client, &buy(1)).await;
+    call(&client, "set_spending_limit('*', daily => 100)").await;
+    // In the row that it has, and where the limits are read anew: beside a hold, and dated.
+    call(&client, &buy(199)).await;
+    call(&client, "hold_funds('merchants:canteen', 200, 'shop', kind => 'payment')").await;
+    call(&client, &buy(300)).await;
+    let said = call(&client, "check_spending_limit('merchants:canteen', 1)").await;
+    assert_eq!(said.pick(["limit_amount", "spent", "held"]), ["5000.00", "500.00", "200.00"]);
+    assert_limited(try_call(&client, &buy(4301)).await, "daily");
+    assert_limited(pay(&client, "101", "").await, "daily");
+    verify_clean(&client).await;
+    // From now on it is one.
+    call(&client, "create_member('b')").await;
+    call(&client, "post_transfer('wallets:b', 'shop', 100, 'payment')").await;
+    assert_limited(try_call(&client, "post_transfer('wallets:b', 'shop', 1, 'payment')").await, "daily");
     verify_clean(&client).await;
 }

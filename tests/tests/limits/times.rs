@@ -5,7 +5,7 @@ use super::{assert_limited, check, limit, pay, school};
 use wallet_ledger_tests::*;
 
 /// Makes every limit count since the year 2020: a payment is judged by the limits of its own day.
-async fn since_long_ago(db: &TestDb) {
+pub async fn since_long_ago(db: &TestDb) {
     let sql = "ALTER TABLE wallet_data.spending_limits DISABLE TRIGGER USER;
         UPDATE wallet_data.spending_limits SET effective_from = '2020-01-01', created_at = '2020-01-01';
         ALTER TABLE wallet_data.spending_limits ENABLE ALWAYS TRIGGER spending_limits_append_only";
@@ -164,7 +164,7 @@ async fn a_refund_of_another_day_gives_that_day_back_and_not_today() {
 #[tokio::test]
 async fn a_payment_is_judged_by_the_limits_of_its_own_day() {
     let (_db, client) = school("own_day").await;
-    let before = value(&client, "SELECT now() - interval '1 minute'").await;
+    let before = value(&client, "SELECT clock_timestamp()").await;
     limit(&client, "daily => 100").await;
     pay(&client, "500", &at(&before)).await.unwrap();
     // On the same day it has been spent, though.
@@ -200,7 +200,7 @@ async fn a_change_made_ahead_begins_at_its_moment() {
     let (_db, client) = school("ahead").await;
     limit(&client, "daily => 100").await;
     pay(&client, "10", "").await.unwrap();
-    let moment = value(&client, "SELECT clock_timestamp() + interval '700 milliseconds'").await;
+    let moment = value(&client, "SELECT clock_timestamp() + interval '10 seconds'").await;
     limit(&client, &format!("name => 'own', daily => 30, effective_from => '{moment}'")).await;
     call(
         &client,

@@ -19,6 +19,7 @@ fn payment(total: &str) -> String {
 
 /// [`orders`] with the trigger, a merchant, and money enough that only limits refuse.
 async fn limited(test: &str, limit: &str) -> (TestDb, Client, Client) {
+    away_from_midnight().await;
     let (db, dba, client) = orders(test).await;
     away_from_midnight().await;
     attach(&dba, FORM, ARGUMENTS).await;

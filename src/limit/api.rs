@@ -104,7 +104,8 @@ impl Composite for CheckRow {
 /// * `merchants`: where: `{"allow": […], "deny": […], "limits": {"canteen": {"daily": 20000}}}`. A name stands for
 ///   the account `merchants:<name>`, an address for itself.
 /// * `categories`: on what, in the same form; the category of a transfer is `category` in its metadata.
-/// * `effective_from`: from when on it counts, not in the past; NULL is now.
+/// * `effective_from`: from when on it counts, not in the past; NULL is now. A later moment takes the organisation's
+///   right.
 /// * `name`: which limit of the account, lower-case words; the same name again changes it, another name adds one;
 ///   at most 20.
 /// * `method`: only for what is paid by somebody identified as `fingerprint`, `pin` or `qr`, and only that is counted.

@@ -176,7 +176,7 @@ fn lock_subject(session: &Session, ledger: &Ledger, account: &str) -> Result<Sub
 }
 
 /// Sets a limit, or lifts it where nothing is limited. The same from the same moment again returns what is there,
-/// and so does what counts now. `may_take_over` says whether a limit may be changed that somebody else has set.
+/// and so does what counts now. `may_take_over` says whether a limit may be changed that somebody else has set, or sets until this counts.
 pub fn set(
     session: &Session,
     ledger: &Ledger,
@@ -184,7 +184,7 @@ pub fn set(
     request: &Request,
     effective_from: Option<i64>,
     reason: Option<&str>,
-    may_take_over: impl FnOnce() -> Result<()>,
+    may_take_over: impl Fn() -> Result<()>,
 ) -> Result<(String, Change)> {
     let subject = lock_subject(session, ledger, account)?;
     let money = list::In { currency: &subject.currency, scale: Some(subject.scale) };
@@ -206,6 +206,10 @@ pub fn set(
             rules::change::effective_from(given, now, transaction_start)?
         }
     };
+    if from > now {
+        // It begins at its moment whatever somebody else sets meanwhile, and so takes that over.
+        may_take_over()?;
+    }
     // Compared is what counts then, which need not be what was set last.
     let History { revision, counting } = at(from);
     let actor = ledger::settings::actor();

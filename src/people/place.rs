@@ -210,7 +210,7 @@ pub fn set_status(
 ) -> Result<Status> {
     let name = rules::name(name, "name")?;
     let status = Status::of(active);
-    demand_status(session, ledger, kind, name)?;
+    demand_status(session, ledger, kind, name, status)?;
     find(session, ledger, kind, name)?;
     if super::store::roles::set_status(session, ledger.id, kind, name, status) {
         let payload = json!({
@@ -222,13 +222,20 @@ pub fn set_status(
     Ok(status)
 }
 
-fn demand_status(session: &Session, ledger: &Ledger, kind: Kind, name: &str) -> Result<()> {
+fn demand_status(session: &Session, ledger: &Ledger, kind: Kind, name: &str, status: Status) -> Result<()> {
     if kind != Kind::Device {
         return access::demand(session, ledger, Action::SetPartyStatus, Target::default());
     }
     let device = places::device(session, ledger.id, name, false);
     let merchant = device.as_ref().map(|device| device.merchant.as_str());
-    access::demand(session, ledger, Action::CreateDevice, Target { member: None, merchant })
+    access::demand(session, ledger, Action::CreateDevice, Target { member: None, merchant })?;
+    match &device {
+        // Put to rest by the organisation, it must not lend again without it.
+        Some(device) if status == Status::Active && device.conflict_policy == ConflictPolicy::Accept => {
+            access::demand(session, ledger, Action::AcceptOverdraft, at(&device.merchant))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// There is one of that name, or the error that there is none.

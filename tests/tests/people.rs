@@ -470,3 +470,20 @@ async fn people_and_places_are_kept() {
         assert_eq!(error.sqlstate, "42501", "{statement}");
     }
 }
+
+/// A till that lends is put to rest by whoever runs it, and woken by the organisation only.
+#[tokio::test]
+async fn a_till_that_lends_is_not_woken_by_its_merchant() {
+    let (db, client) = school("woken").await;
+    call(&client, "create_device('till-9', 'canteen', conflict_policy => 'accept', overdraft_limit => 100)")
+        .await;
+    call(&client, "assign_role('bu-sri', 'tenant_administrator', 'canteen')").await;
+    let tenant = db.connect_as("wallet_user").await;
+    execute(&tenant, "SET wallet_ledger.actor = 'bu-sri'").await;
+    call(&tenant, "set_party_status('device', 'till-9', false)").await;
+    let wake = "set_party_status('device', 'till-9', true)";
+    assert_error(try_call(&tenant, wake).await, "not_allowed", "PT403");
+    // Without lending it is the merchant's own affair.
+    call(&tenant, "create_device('till-9', 'canteen', conflict_policy => 'reject')").await;
+    assert_eq!(call(&tenant, wake).await.pick(["status"]), ["active"]);
+}

@@ -176,6 +176,11 @@ async fn a_guardian_loosens_nothing_that_the_organisation_has_set() {
     assert_eq!(super::assert_limited(super::pay(&client, "31", "").await, "daily")["limit"], "guardian");
     call(&guardian, "set_spending_limit('wallets:a', name => 'guardian', daily => 300)").await;
     assert_eq!(super::assert_limited(super::pay(&client, "101", "").await, "daily")["limit"], "default");
+    // A change made ahead would begin whatever the organisation sets meanwhile.
+    let ahead = "name => 'guardian', daily => 1000, effective_from => now() + interval '1 day'";
+    let refused = try_call(&guardian, &format!("set_spending_limit('wallets:a', {ahead})")).await;
+    assert_error(refused, "not_allowed", "PT403");
+    call(&client, &format!("set_spending_limit('wallets:a', {ahead})")).await;
     // The organisation may change what a guardian has set.
     let changed = call(&client, "set_spending_limit('wallets:a', name => 'guardian')").await;
     assert_eq!(changed.pick(["daily", "set_by"]), ["NULL", "pak-admin"]);

@@ -113,9 +113,10 @@ impl Composite for CheckRow {
 /// * `reason`: for the history, 1 to 1000 bytes.
 /// * `ledger`: the session's ledger by default.
 ///
-/// Returns the limit; the same from the same moment again returns what is there, and so does what counts now. Writes the event `limit.changed`. Errors:
-/// missing_argument, invalid_argument, invalid_amount, amount_out_of_range, invalid_address, account_not_found,
-/// not_allowed (a limit that somebody else has set is changed with the organisation's right only), try_again.
+/// Returns the limit; the same from the same moment again returns what is there, and so does what counts now. Writes
+/// the event `limit.changed`. Errors: missing_argument, invalid_argument, invalid_amount, amount_out_of_range,
+/// invalid_address, account_not_found, not_allowed (a limit that somebody else has set is changed with the
+/// organisation's right only), try_again.
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments)]

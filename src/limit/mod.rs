@@ -28,7 +28,7 @@ use crate::spi::Session;
 use crate::{account, address, event, money, setting, time};
 use pgrx::pg_sys;
 use read::outgoing;
-pub use read::{From, Limited, open};
+pub use read::{Limited, Source, open};
 use rules::change::{EVERYONE, Request};
 use rules::meter::Asked;
 use rules::verdict::{Refusal, Verdict};
@@ -61,7 +61,7 @@ pub fn check_locked(
 ) -> Result<()> {
     let now = ledger::now().max(account.last_posted_at);
     let Some(limited) = Limited::of(0, account, at.into_iter().collect()) else { return Ok(()) };
-    let gauge = open(session, ledger, &[limited], now, From::Rows, false)?;
+    let gauge = open(session, ledger, &[limited], now, Source::Rows, false)?;
     gauge.check(0, spend, at.unwrap_or(now), Asked::All).map_err(|refusal| refused(session, ledger, &refusal))
 }
 
@@ -100,7 +100,7 @@ pub fn check(
         moments: vec![at],
     });
     // The limits themselves: what stands in the row is thereby checked against them by whoever compares.
-    let gauge = open(session, ledger, limited.as_slice(), now, From::Limits, true)?;
+    let gauge = open(session, ledger, limited.as_slice(), now, Source::Limits, true)?;
     let verdict = gauge.judge(0, &spend, at);
     let resets_at = opens_at(session, ledger, &verdict, at)
         .or_else(|| verdict.bound.as_ref().and_then(|bound| bound.resets_at));
@@ -176,7 +176,8 @@ fn lock_subject(session: &Session, ledger: &Ledger, account: &str) -> Result<Sub
 }
 
 /// Sets a limit, or lifts it where nothing is limited. The same from the same moment again returns what is there,
-/// and so does what counts now. `may_take_over` says whether a limit may be changed that somebody else has set, or sets until this counts.
+/// and so does what counts now. `may_take_over` says whether a limit may be changed that somebody else has set, or sets
+/// until this counts.
 pub fn set(
     session: &Session,
     ledger: &Ledger,

@@ -57,7 +57,7 @@ pub(super) fn outgoing(normal: Side) -> Side {
 
 /// What may be taken from the accounts' own rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Source {
     /// What is stored beside the counters, where that is enough.
     Rows,
     /// The limits themselves.
@@ -70,7 +70,7 @@ pub fn open(
     ledger: &Ledger,
     limited: &[Limited],
     now: i64,
-    from: From,
+    source: Source,
     look: bool,
 ) -> Result<Gauge> {
     if limited.is_empty() {
@@ -90,7 +90,7 @@ pub fn open(
     let serves = |(account, stored): (&Limited, &Option<Spending>)| {
         !account.has_holds && stored.as_ref().is_some_and(|stored| stored.serves(now))
     };
-    let is_enough = from == From::Rows && moments.len() == 1 && limited.iter().zip(&stored).all(serves);
+    let is_enough = source == Source::Rows && moments.len() == 1 && limited.iter().zip(&stored).all(serves);
     let found = if is_enough {
         None
     } else {

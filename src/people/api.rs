@@ -153,9 +153,10 @@ fn create_merchant(
 /// * `overdraft_limit`: the most that one member may owe through it, zero or more, in the merchant's currency;
 ///   zero for a new device.
 ///
-/// `accept`, and more than before in `overdraft_limit`, are the action `accept_overdraft`: the organisation's to
-/// say, not the merchant's. What is NULL stays as it is. Returns the device. Writes the event `device.created` or `device.changed`. Errors:
-/// not_allowed, missing_argument, invalid_argument, invalid_amount, merchant_not_found, already_exists.
+/// `accept`, and more than before in `overdraft_limit`, are the action `accept_overdraft`: the organisation's to say,
+/// not the merchant's. What is NULL stays as it is. Returns the device. Writes the event `device.created` or
+/// `device.changed`. Errors: not_allowed, missing_argument, invalid_argument, invalid_amount, merchant_not_found,
+/// already_exists.
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn create_device(

@@ -10,7 +10,7 @@ use crate::limit::rules::Spend;
 use crate::limit::rules::gauge::Gauge;
 use crate::limit::rules::meter::Asked;
 use crate::limit::rules::spending::give_back;
-use crate::limit::{self, From, Limited};
+use crate::limit::{self, Limited, Source};
 use crate::spi::Session;
 use crate::spi::jsonb::Document;
 use rust_decimal::Decimal;
@@ -57,7 +57,7 @@ pub(super) fn open<'a>(
         Limited::of(row, book.row(row), moments)
     });
     let limited: Vec<Limited> = limited.collect();
-    limiting.gauge = limit::open(session, ledger, &limited, now, From::Rows, look)?;
+    limiting.gauge = limit::open(session, ledger, &limited, now, Source::Rows, look)?;
     Ok(limiting)
 }
 
@@ -142,7 +142,7 @@ pub fn check_hold(
     now: i64,
 ) -> Result<()> {
     let Some(limited) = Limited::of(0, account, Vec::new()) else { return Ok(()) };
-    let gauge = limit::open(session, ledger, &[limited], now, From::Rows, false)?;
+    let gauge = limit::open(session, ledger, &[limited], now, Source::Rows, false)?;
     if !gauge.counts(kind_id) {
         return Ok(());
     }
@@ -173,7 +173,7 @@ pub fn count_capture(
     let payers = payers(book, captured.movement);
     let limited: Vec<Limited> =
         payers.iter().filter_map(|(row, _)| Limited::of(*row, book.row(*row), Vec::new())).collect();
-    let mut gauge = limit::open(session, ledger, &limited, now, From::Rows, false)?;
+    let mut gauge = limit::open(session, ledger, &limited, now, Source::Rows, false)?;
     if !gauge.counts(captured.kind_id) {
         return Ok(());
     }

@@ -46,11 +46,12 @@ use uuid::Uuid;
 ///   right for another time.
 /// * `ledger`: the session's ledger by default.
 ///
-/// Returns the purchase with what is left in the wallet, and of the allowance where spending limits count it. Each category is one transfer of kind `purchase`, all of
-/// them one transaction. Writes the event `purchase.completed`. Errors: missing_argument, invalid_argument,
-/// invalid_json, unknown_field, too_many_items, invalid_amount, amount_out_of_range, idempotency_conflict,
-/// member_not_found, merchant_not_found, device_not_found, item_not_found; and as refusals party_inactive,
-/// authentication_invalid, insufficient_funds, spending_limit_exceeded and the others of `post_transfer`.
+/// Returns the purchase with what is left in the wallet, and of the allowance where spending limits count it. Each
+/// category is one transfer of kind `purchase`, all of them one transaction. Writes the event `purchase.completed`.
+/// Errors: missing_argument, invalid_argument, invalid_json, unknown_field, too_many_items, invalid_amount,
+/// amount_out_of_range, idempotency_conflict, member_not_found, merchant_not_found, device_not_found, item_not_found;
+/// and as refusals party_inactive, authentication_invalid, insufficient_funds, spending_limit_exceeded and the others
+/// of `post_transfer`.
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments)]

@@ -10,11 +10,10 @@ use pgrx::prelude::*;
 ///
 /// * `ledger`: the session's ledger by default.
 ///
-/// Each row has the `finding` (one word of a closed list), its `subject` (an account, `account#stripe`, a
-/// transfer, a hold, a key or a currency), what was `expected` and what is `actual`, more in
-/// `detail`, and what the finding means. It reads one snapshot, so it may run while postings go on, in a read-only transaction, and
-/// on a standby. A group of checks shows 1,000 findings at most and says so with `more_findings`.
-/// Errors: ledger_required, ledger_not_found.
+/// Each row has the `finding` (one word of a closed list), its `subject` (an account, `account#stripe`, a transfer, a
+/// hold, a key or a currency), what was `expected` and what is `actual`, more in `detail`, and what the finding means.
+/// It reads one snapshot, so it may run while postings go on, in a read-only transaction, and on a standby. A group of
+/// checks shows 1,000 findings at most and says so with `more_findings`. Errors: ledger_required, ledger_not_found.
 #[pg_extern(security_definer, stable)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]

@@ -140,19 +140,21 @@ fn of_our_tables(code: PgSqlErrorCode, message: &str) -> Option<LedgerError> {
     }
 }
 
-/// Whether a violated constraint is one of ours, and not one of a table that somebody's trigger writes to. pgrx does
-/// not keep the constraint's schema, so its name decides; it stands in the quotation marks of the server's language.
-/// A domain is named with its schema.
+/// Whether a violated constraint is one of ours, and not one of a table that somebody's trigger writes to: an error of
+/// ours shows no row, for a row can hold a secret. pgrx does not keep the constraint's schema, so the names decide that
+/// the message has, in the quotation marks of the server's language; a domain is named with its schema.
 fn names_our_constraint(message: &str) -> bool {
     const OBJECTS: &str = include_str!("../sql/expected.sql");
-    let named = message.split(['"', '«', '»', '„', '“', '”', '\'']).skip(1).any(|name| {
-        let (constraint, index) = (format!(" {name}', '"), format!("('index', 'wallet_data.{name}', '"));
-        let is_constraint = |line: &str| {
-            line.trim_start().starts_with("('constraint', 'wallet_data.") && line.contains(&constraint)
-        };
-        !name.is_empty() && OBJECTS.lines().any(|line| is_constraint(line) || line.contains(&index))
-    });
-    named || message.contains("wallet_data.")
+    let is_ours = |name: &str| {
+        let [table, index] = ["table", "index"].map(|kind| format!("('{kind}', 'wallet_data.{name}', '"));
+        let constraint = format!(" {name}', '");
+        let is_constraint =
+            |line: &str| line.contains("('constraint', 'wallet_data.") && line.contains(&constraint);
+        OBJECTS.lines().any(|line| line.contains(&table) || line.contains(&index) || is_constraint(line))
+    };
+    let mut names =
+        message.split(['"', '«', '»', '„', '“', '”', '\'']).skip(1).filter(|name| !name.is_empty());
+    message.contains("wallet_data.") || names.any(is_ours)
 }
 
 unsafe extern "C-unwind" {

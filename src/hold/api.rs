@@ -137,6 +137,8 @@ fn capture_hold(
         let ledger = ledger::resolve(&session, ledger)?;
         let hold_id = needed_id(hold_id, "hold_id")?;
         let amount = amount.map(|amount| amount.0);
+        // Before the key: who waits for the period to be closed must not keep others waiting for a key.
+        ledger::enter_period(&ledger);
         let fingerprint = Fingerprint::new(Operation::CaptureHold)
             .raw("hold_id", Some(hold_id.as_bytes()))
             .amount("amount", amount)

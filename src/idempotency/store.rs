@@ -50,6 +50,11 @@ static FIND: Statement = Statement::new(
     &[INT4OID, TEXTARRAYOID],
 );
 
+static GIVE_BACK: Statement = Statement::new(
+    "DELETE FROM wallet_data.idempotency_keys WHERE ledger_id = $1 AND key = ANY ($2)",
+    &[INT4OID, TEXTARRAYOID],
+);
+
 static SET_RESULT: Statement = Statement::new(
     "UPDATE wallet_data.idempotency_keys SET result = $3 WHERE ledger_id = $1 AND key = $2",
     &[INT4OID, TEXTOID, JSONBOID],
@@ -118,6 +123,11 @@ pub fn find(session: &Session, ledger_id: i32, keys: &[&str], read_only: bool) -
             (row.need(0), stored)
         })
         .collect()
+}
+
+/// Gives back keys that this transaction has claimed and posts nothing under.
+pub fn give_back<'a>(session: &Session, ledger_id: i32, keys: impl Iterator<Item = &'a str>) {
+    session.run(&GIVE_BACK, &[ledger_id.into(), Argument::texts(keys)]);
 }
 
 pub fn set_result(session: &Session, ledger_id: i32, key: &str, result: &Value) {

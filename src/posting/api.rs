@@ -1,6 +1,6 @@
 //! SQL face of posting.
 
-use super::batch::{self, Call, Limits, OnError, Outcome};
+use super::batch::{self, Call, Limits, OnError, Once, Outcome};
 use super::request::{DEFAULT_KIND, Request};
 use super::store::Receipt;
 use super::{Access, stored_receipt};
@@ -247,7 +247,7 @@ fn post_transfers(
         let ledger = ledger::resolve(&session, ledger)?;
         let outcomes = match idempotency_key {
             Some(key) => post_keyed(&session, &ledger, key, requests, on_error)?,
-            None => post_many(&session, &ledger, requests, on_error)?,
+            None => batch::post(&session, &ledger, call(requests, on_error))?,
         };
         Ok(to_rows(&session, &ledger, outcomes))
     });
@@ -266,20 +266,9 @@ fn requests<'a>(transfers: &'a JsonItems, count: usize) -> Result<Vec<Request<'a
     Ok(requests)
 }
 
-fn post_many(
-    session: &Session,
-    ledger: &Ledger,
-    requests: Vec<Request>,
-    on_error: OnError,
-) -> Result<Vec<Outcome>> {
-    let call = Call {
-        requests,
-        operation: Operation::PostTransfers,
-        on_error,
-        access: Access::Lock,
-        limits: Limits::Enforce,
-    };
-    batch::post(session, ledger, call)
+fn call(requests: Vec<Request>, on_error: OnError) -> Call {
+    let (operation, access, limits) = (Operation::PostTransfers, Access::Lock, Limits::Enforce);
+    Call { requests, operation, on_error, access, limits }
 }
 
 /// The whole call under one key. Its outcomes are stored as a list: the id of a posted transfer, or
@@ -301,12 +290,10 @@ fn post_keyed(
     let fingerprint = Fingerprint::new(Operation::PostTransfers)
         .raw("transfers", Some(&fields))
         .text("on_error", Some(mode));
-    ledger::enter_period(ledger);
     let claim = Claim { key, fingerprint: &fingerprint, transfer_ids: Vec::new() };
-    let before = match idempotency::claim(session, ledger.id, &claim, ledger::now(), false)? {
-        idempotency::Claimed::Before(stored) => stored.result.unwrap_or_default(),
-        idempotency::Claimed::New => {
-            let outcomes = post_many(session, ledger, requests, on_error)?;
+    let before = match batch::post_once(session, ledger, call(requests, on_error), &claim)? {
+        Once::Before(stored) => stored.result.unwrap_or_default(),
+        Once::Now(outcomes) => {
             let stored: Vec<Value> = outcomes
                 .iter()
                 .map(|outcome| match outcome {

@@ -8,6 +8,7 @@ use super::{Access, Wanted, instant, keys, open_book, receipt, write_at};
 use crate::error::{Code, LedgerError, Result, invalid};
 use crate::idempotency;
 use crate::idempotency::rules::{Fingerprint, Operation};
+use crate::idempotency::store::{Claim, Stored};
 use crate::ledger::{self, Ledger, rules::REBALANCE};
 use crate::spi::Session;
 use std::collections::{HashMap, HashSet};
@@ -70,8 +71,29 @@ impl Call<'_> {
     }
 }
 
+/// What a call under a key of its own came to.
+pub enum Once {
+    Now(Vec<Outcome>),
+    /// It was made before: what is stored of it.
+    Before(Stored),
+}
+
 /// Posts the requests and returns one outcome each, in their order.
-pub fn post(session: &Session, ledger: &Ledger, mut call: Call) -> Result<Vec<Outcome>> {
+pub fn post(session: &Session, ledger: &Ledger, call: Call) -> Result<Vec<Outcome>> {
+    match run(session, ledger, call, None)? {
+        Once::Now(outcomes) => Ok(outcomes),
+        Once::Before(_) => {
+            Err(LedgerError::new(Code::BooksInconsistent, "a call without a key was made before"))
+        }
+    }
+}
+
+/// The same once for the key of the call. The caller stores the result under it.
+pub fn post_once(session: &Session, ledger: &Ledger, call: Call, key: &Claim) -> Result<Once> {
+    run(session, ledger, call, Some(key))
+}
+
+fn run(session: &Session, ledger: &Ledger, mut call: Call, key: Option<&Claim>) -> Result<Once> {
     let preview = call.access == Access::Look;
     if !preview {
         ledger::enter_period(ledger);
@@ -90,7 +112,9 @@ pub fn post(session: &Session, ledger: &Ledger, mut call: Call) -> Result<Vec<Ou
         })
         .collect();
     let groups = groups(&items).map_err(|(index, error)| call.locate(error, index))?;
-    keys::settle(session, ledger, &call, &mut items)?;
+    if let Some(before) = keys::settle(session, ledger, &call, &mut items, key)? {
+        return Ok(Once::Before(before));
+    }
     keys::settle_mixed_groups(&call, &mut items, &groups)?;
     check_items(session, ledger, &call, &mut items)?;
     let mut wanted = Wanted::default();
@@ -103,7 +127,7 @@ pub fn post(session: &Session, ledger: &Ledger, mut call: Call) -> Result<Vec<Ou
         let mut book = open_book(session, ledger, &wanted, call.access)?;
         decide(session, ledger, &call, &mut book, &mut items, &groups)?;
     }
-    finish(session, ledger, &call, items)
+    finish(session, ledger, &call, items).map(Once::Now)
 }
 
 /// Posts all of the requests or none, and returns the transaction of the first.

@@ -13,8 +13,18 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use uuid::Uuid;
 
-/// Claims the keys and settles the items whose key was used before.
-pub(super) fn settle(session: &Session, ledger: &Ledger, call: &Call, items: &mut [Item]) -> Result<()> {
+/// Claims the keys and settles the items whose key was used before. `whole` is the key of the call itself; returns what
+/// it stands for if the call was made before.
+pub(super) fn settle(
+    session: &Session,
+    ledger: &Ledger,
+    call: &Call,
+    items: &mut [Item],
+    whole: Option<&Claim>,
+) -> Result<Option<Stored>> {
+    if let Some(whole) = whole {
+        check_key(whole.key)?;
+    }
     let mut first_with: HashMap<String, usize> = HashMap::new();
     for (index, item) in items.iter_mut().enumerate() {
         let Some(key) = item.request.idempotency_key else { continue };
@@ -28,21 +38,48 @@ pub(super) fn settle(session: &Session, ledger: &Ledger, call: &Call, items: &mu
             }
         }
     }
-    if first_with.is_empty() {
-        return Ok(());
+    if first_with.is_empty() && whole.is_none() {
+        return Ok(None);
     }
-    let found = claim(session, ledger, call, items, &first_with);
+    let mut found = claim(session, ledger, call, items, &first_with, whole);
+    if let Some(whole) = whole
+        && !found.free.remove(whole.key)
+    {
+        return made_before(session, ledger, whole, found).map(Some);
+    }
     for (key, index) in &first_with {
         items[*index].claimed = found.free.contains(key);
     }
     for index in 0..items.len() {
         let Some(key) = items[index].request.idempotency_key else { continue };
+        if let Some(whole) = whole.filter(|whole| whole.key == key) {
+            let error = used_by_call(whole, &items[index]);
+            error.map_or_else(|error| refuse(call, items, index, error), Ok)?;
+            continue;
+        }
         match settle_item(call, items, index, key, &found) {
             Ok(outcome) => items[index].outcome = outcome,
             Err(error) => refuse(call, items, index, error)?,
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+/// An item whose key is the key of its own call: they are different operations.
+fn used_by_call(whole: &Claim, item: &Item) -> Result<()> {
+    let fingerprint = item.fingerprint.as_ref().expect("every keyed item has one");
+    fingerprint.check_same(whole.key, Operation::PostTransfers as i16, whole.fingerprint.bytes())
+}
+
+/// What the whole call came to when it was made before. Keys of items that retention has forgotten meanwhile were
+/// claimed anew: they are given back, for this call posts nothing under them.
+fn made_before(session: &Session, ledger: &Ledger, whole: &Claim, mut found: Found) -> Result<Stored> {
+    let before = found.taken.remove(whole.key).ok_or_else(|| forgotten_meanwhile(whole.key))?;
+    whole.fingerprint.check_same(whole.key, before.operation_id, &before.request)?;
+    if !found.free.is_empty() {
+        idempotency::store::give_back(session, ledger.id, found.free.iter().map(String::as_str));
+    }
+    Ok(before)
 }
 
 /// `None`: the item is to be posted, or repeats an earlier one of this call.
@@ -74,20 +111,27 @@ struct Found {
     receipts: HashMap<Uuid, Receipt>,
 }
 
-/// One statement claims every key, in sorted order; two more find those that were taken and what was
-/// posted under them.
+/// One statement claims every key, the call's own among them, in sorted order: claimed one after the other, two calls
+/// of which each has the other's key on an item would wait for each other. Two more statements find those that were
+/// taken and what was posted under them; where the whole call was made before, that alone.
 fn claim(
     session: &Session,
     ledger: &Ledger,
     call: &Call,
     items: &[Item],
     first_with: &HashMap<String, usize>,
+    whole: Option<&Claim>,
 ) -> Found {
     let mut keys: Vec<&str> = first_with.keys().map(String::as_str).collect();
+    keys.extend(whole.map(|whole| whole.key).filter(|key| !first_with.contains_key(*key)));
     keys.sort_unstable();
     let look = call.access == Access::Look;
-    let free = if look { HashSet::new() } else { claim_free(session, ledger, items, first_with, &keys) };
-    keys.retain(|key| !free.contains(*key));
+    let free =
+        if look { HashSet::new() } else { claim_free(session, ledger, items, first_with, &keys, whole) };
+    match whole {
+        Some(whole) if !free.contains(whole.key) => keys = vec![whole.key],
+        _ => keys.retain(|key| !free.contains(*key)),
+    }
     let taken = match keys.as_slice() {
         [] => HashMap::new(),
         keys => idempotency::store::find(session, ledger.id, keys, look),
@@ -104,10 +148,14 @@ fn claim_free(
     items: &[Item],
     first_with: &HashMap<String, usize>,
     keys: &[&str],
+    whole: Option<&Claim>,
 ) -> HashSet<String> {
     let claims: Vec<Claim> = keys
         .iter()
         .map(|key| {
+            if let Some(whole) = whole.filter(|whole| whole.key == *key) {
+                return Claim { key, fingerprint: whole.fingerprint, transfer_ids: Vec::new() };
+            }
             let item = &items[first_with[*key]];
             let fingerprint = item.fingerprint.as_ref().expect("every keyed item has one");
             Claim { key, fingerprint, transfer_ids: vec![item.id] }

@@ -352,3 +352,63 @@ async fn keys_are_forgotten_by_age_in_bounded_steps_the_oldest_first() {
     );
     verify_clean(&client).await;
 }
+
+/// Each of two calls has the key of the other on an item. All keys of a call are claimed in one order, so one of them
+/// waits for the other, and is told that the keys are used otherwise: nobody is aborted.
+#[tokio::test]
+async fn keys_of_calls_and_keys_of_items_have_one_order() {
+    let (db, client) = books("crossed").await;
+    let [first, second, blocker] = [db.app().await, db.app().await, db.app().await];
+    let batch = |key: &str, item: &str| {
+        let with = |key: &str| json!({"debit_account": "wallets:a", "credit_account": "shop", "amount": 5, "idempotency_key": key});
+        format!("post_transfers('{}', '{key}')", json!([with("m"), with(item)]))
+    };
+    // Both are in the middle of their claiming when the key that both want becomes free.
+    db::execute(&blocker, "BEGIN").await;
+    call(&blocker, "post_transfer('wallets:a', 'shop', 1, idempotency_key => 'm')").await;
+    let processes = [backend(&first).await, backend(&second).await];
+    let release = async {
+        for process in &processes {
+            until_blocked(&client, process).await;
+        }
+        db::execute(&blocker, "ROLLBACK").await;
+    };
+    let calls = [batch("x", "y"), batch("y", "x")];
+    let (one, other, ()) = tokio::join!(try_calls(&first, &calls[0]), try_calls(&second, &calls[1]), release);
+    let (winner, loser) = if one.is_ok() { (one, other) } else { (other, one) };
+    assert_eq!(winner.unwrap_or_else(|error| panic!("{:#?}", sql_error(&error))).len(), 2);
+    assert_error(loser, "idempotency_conflict", "PT409");
+    assert_eq!(posted(&client, "shop").await, "10.00");
+    verify_clean(&client).await;
+}
+
+/// A key is of the call or of an item of it, not both.
+#[tokio::test]
+async fn a_call_and_its_item_do_not_share_a_key() {
+    let (_db, client) = books("shared_key").await;
+    let item =
+        r#"{"debit_account": "wallets:a", "credit_account": "shop", "amount": 5, "idempotency_key": "k"}"#;
+    let batch = |mode: &str| format!("post_transfers('[{item}]', 'k', '{mode}')");
+    let error = assert_error(try_calls(&client, &batch("raise")).await, "idempotency_conflict", "PT409");
+    assert_eq!(error.detail["field"], "operation");
+    let first = calls(&client, &batch("report")).await;
+    assert_eq!(first[0].pick(["outcome", "error"]), ["rejected", "idempotency_conflict"]);
+    assert_replay(&first, &calls(&client, &batch("report")).await);
+    assert_eq!(posted(&client, "shop").await, "0");
+    verify_clean(&client).await;
+}
+
+/// Retention may forget an item's key before that of its call: a repeated call claims nothing anew.
+#[tokio::test]
+async fn a_replay_of_a_call_claims_no_key_of_its_items() {
+    let (db, client) = books("replayed_call").await;
+    let batch = r#"post_transfers('[{"debit_account": "wallets:a", "credit_account": "shop", "amount": 5,
+        "idempotency_key": "item"}]', 'call')"#;
+    let first = calls(&client, batch).await;
+    let root = db.connect().await;
+    db::execute(&root, "DELETE FROM wallet_data.idempotency_keys WHERE key = 'item'").await;
+    assert_replay(&first, &calls(&client, batch).await);
+    assert_eq!(value(&root, "SELECT string_agg(key, ' ') FROM wallet_data.idempotency_keys").await, "call");
+    assert_eq!(posted(&client, "shop").await, "5.00");
+    verify_clean(&client).await;
+}

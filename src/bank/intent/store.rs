@@ -66,13 +66,24 @@ const WANTED_COLUMNS: &[Column] = &[
     (c"occurred_until", TIMESTAMPTZOID),
 ];
 
+// The bank accounts of a call are few: they are looked up once, and not for every line.
+const WANTED: &str = "WITH k AS MATERIALIZED (
+         SELECT n.bank_account_id, n.account_number, n.bank, n.holder_name, x.address
+         FROM wallet_data.bank_accounts n
+         JOIN wallet_data.accounts x ON x.ledger_id = n.ledger_id AND x.account_id = n.account_id
+         WHERE n.ledger_id = $1 AND n.bank_account_id IN (SELECT y.bank_account_id FROM wallet_wanted y)) ";
+const WANTED_JOINS: &str = "JOIN k ON k.bank_account_id = w.bank_account_id
+     CROSS JOIN LATERAL (SELECT k.address) b
+     JOIN wallet_data.accounts a ON a.ledger_id = i.ledger_id AND a.account_id = i.credit_account_id
+     LEFT JOIN wallet_data.accounts c ON c.ledger_id = i.ledger_id AND c.account_id = i.code_account_id";
+
 // Locks what it finds, in the order of ids. Transfers are known by total and window, the rest by number.
 static LOCK_CANDIDATES: Statement = Statement::new(
     concatcp!(
-        "SELECT ", COLUMNS, ", w.line FROM wallet_wanted w
+        WANTED, "SELECT ", COLUMNS, ", w.line FROM wallet_wanted w
          JOIN wallet_data.intents i ON i.ledger_id = $1 AND i.bank_account_id = w.bank_account_id
           AND i.total = w.total AND i.accepts_until >= w.occurred_from ",
-        JOINS,
+        WANTED_JOINS,
         " WHERE i.method_id = 1 AND i.created_at <= w.occurred_until + make_interval(secs => $2::double precision / 1000000)
          ORDER BY i.intent_id FOR UPDATE OF i"
     ),
@@ -80,12 +91,13 @@ static LOCK_CANDIDATES: Statement = Statement::new(
 );
 static LOCK_NUMBERED: Statement = Statement::new(
     concatcp!(
+        WANTED,
         "SELECT ",
         COLUMNS,
         ", w.line FROM wallet_wanted w
          JOIN wallet_data.intents i ON i.ledger_id = $1 AND i.bank_account_id = w.bank_account_id
           AND i.number = w.number ",
-        JOINS,
+        WANTED_JOINS,
         " ORDER BY i.intent_id FOR UPDATE OF i"
     ),
     &[INT4OID],

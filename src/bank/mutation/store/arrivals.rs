@@ -30,7 +30,8 @@ const ARRIVAL_COLUMNS: &[Column] = &[
 
 // By the id that the source itself gave: its own mutation, or one that it also saw. Line by line: a join
 // whose order PostgreSQL chooses reads the whole table while it has no statistics yet. OFFSET 0 and LIMIT
-// keep it from looking into the subqueries.
+// keep it from looking into the subqueries. What the source saw second is looked for only where it has seen
+// anything second at these bank accounts: most never do.
 static KNOWN: Statement = Statement::new(
     "SELECT n.line, m.mutation_id, m.state_id, m.direction_id, m.amount, m.intent_id,
             coalesce(m.applied_transaction_id, m.received_transaction_id), m.reasons
@@ -49,7 +50,12 @@ static KNOWN: Statement = Statement::new(
            AND o.provider_mutation_id = n.provider_mutation_id LIMIT 1) s
      CROSS JOIN LATERAL (
          SELECT o.* FROM wallet_data.mutations o
-         WHERE o.ledger_id = $1 AND o.mutation_id = s.mutation_id LIMIT 1) m",
+         WHERE o.ledger_id = $1 AND o.mutation_id = s.mutation_id LIMIT 1) m
+     WHERE EXISTS (
+         SELECT FROM (SELECT DISTINCT a.bank_account_id, a.source_id FROM wallet_arrivals a) b
+         CROSS JOIN LATERAL (
+             SELECT FROM wallet_data.mutation_sightings e
+             WHERE e.ledger_id = $1 AND e.bank_account_id = b.bank_account_id AND e.source_id = b.source_id LIMIT 1) e)",
     &[INT4OID],
 );
 

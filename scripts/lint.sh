@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Format, clippy with warnings as errors, and the checks of SQL and layers.
+# Format, clippy with warnings as errors, the checks of SQL and layers, and whether the mutants still fit.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -14,6 +14,7 @@ step() {
 step cargo fmt --all --check
 step scripts/lint-sql.sh
 step scripts/lint-layers.sh
+step scripts/mutants.sh --check
 step cargo clippy --quiet --lib --no-default-features --features "pg$PG_MAJOR" -- -D warnings
 step cargo clippy --quiet -p wallet_ledger_tests --all-targets -- -D warnings
 if command -v shellcheck >/dev/null; then

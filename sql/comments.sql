@@ -106,7 +106,7 @@ COMMENT ON FUNCTION wallet_ledger.verify_payment IS
 COMMENT ON FUNCTION wallet_ledger.assign_mutation IS
     'Gives the money of a mutation to an account without an intent, or says what a debit was for. account: who gets it; reason: kept with who did it; kind: deposit for a credit and fee for a debit by default.';
 COMMENT ON FUNCTION wallet_ledger.unmatch_mutation IS
-    'Takes back what was done with a mutation, with reversing entries: its money waits in suspense again, and the intent that it paid is open again, or expired. reason: kept with who did it.';
+    'Takes back what was done with a mutation, with reversing entries: its money waits in suspense again, and the intent that it paid is open again, or expired; what was marked as a duplicate is in the books again. reason: kept with who did it.';
 COMMENT ON FUNCTION wallet_ledger.return_mutation IS
     'Marks the money of a mutation as going back to its sender: from suspense to the outgoing account, where the bank''s debit will meet it. reason: kept with who did it.';
 COMMENT ON FUNCTION wallet_ledger.mark_mutation_duplicate IS

@@ -107,8 +107,13 @@ fn translate(caught: CaughtError, refused: impl Fn(&Refusal) -> Option<LedgerErr
             return known.unwrap_or_else(|| caught.rethrow());
         }
     };
-    LedgerError::new(Code::TryAgain, format!("PostgreSQL aborted this transaction ({cause})"))
-        .with("cause", cause)
+    let error = LedgerError::new(Code::TryAgain, format!("PostgreSQL aborted this transaction ({cause})"))
+        .with("cause", cause);
+    // Of a deadlock it says which processes waited for each other; of rows, in these three, nothing.
+    match report.detail() {
+        Some(detail) => error.with("postgres_detail", detail),
+        None => error,
+    }
 }
 
 /// An error of the vocabulary, as [`raise`] has sent it out: a trigger in between calls us again. pgrx has

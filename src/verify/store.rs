@@ -5,12 +5,34 @@
 //! Each statement sorts or hashes within `work_mem` and spills the rest to temporary files. Amounts go
 //! out as text, since a damaged one may be NaN.
 
+/// What a transaction has moved, as a scalar subquery; the argument is the SQL of the transaction's id. What moved
+/// between two stripes of one account to make that possible is no part of it.
+macro_rules! moved {
+    ($transaction:expr) => {
+        const_format::concatcp!(
+            "(SELECT sum(p.amount)
+              FROM (SELECT x.amount FROM wallet_data.transfers x
+                    WHERE x.ledger_id = $1 AND x.transaction_id = ",
+            $transaction,
+            " AND x.kind_id <> ",
+            crate::ledger::rules::REBALANCE,
+            "
+                    UNION ALL
+                    SELECT x.amount FROM wallet_data.transfers x
+                    WHERE x.ledger_id = $1 AND x.transfer_id = ",
+            $transaction,
+            " AND x.transaction_id IS NULL) p)"
+        )
+    };
+}
+
 mod bank;
 mod books;
 mod escrow;
 mod limits;
 mod purchases;
 mod records;
+mod subscriptions;
 
 use crate::spi::{Argument, Row, Session, Statement};
 use serde_json::Value;
@@ -38,12 +60,13 @@ pub enum Check {
     Mutations,
     Intents,
     Escrows,
+    Subscriptions,
     Spending,
     Purchases,
 }
 
 impl Check {
-    pub const ALL: [Check; 10] = [
+    pub const ALL: [Check; 11] = [
         Check::Balances,
         Check::Transfers,
         Check::Reversals,
@@ -52,6 +75,7 @@ impl Check {
         Check::Mutations,
         Check::Intents,
         Check::Escrows,
+        Check::Subscriptions,
         Check::Spending,
         Check::Purchases,
     ];
@@ -66,6 +90,7 @@ impl Check {
             Check::Mutations => "mutations",
             Check::Intents => "intents",
             Check::Escrows => "escrows",
+            Check::Subscriptions => "subscriptions",
             Check::Spending => "spending",
             Check::Purchases => "purchases",
         }
@@ -81,6 +106,7 @@ impl Check {
             Check::Mutations => &bank::MUTATIONS,
             Check::Intents => &bank::INTENTS,
             Check::Escrows => &escrow::ESCROWS,
+            Check::Subscriptions => &subscriptions::SUBSCRIPTIONS,
             Check::Spending => &limits::SPENDING,
             Check::Purchases => &purchases::PURCHASES,
         }

@@ -36,7 +36,7 @@ use std::time::Instant;
 use compare::{assert_as_the_model, assert_stored};
 use coverage::Coverage;
 use futures::future::join_all;
-use model::{Bank, COSTS, DAY, HOUR, Model, WALLETS, micros, now};
+use model::{Bank, COSTS, DAY, HOUR, Model, State, WALLETS, micros, now};
 use ops::{Answer, Op};
 use sessions::{Shared, session};
 use walk::Walk;
@@ -97,9 +97,12 @@ impl Run {
         let op = self.walk.next(&self.model);
         let sql = op.sql(&self.model);
         self.recent.push(sql.clone());
-        let was_for = match op {
-            Op::Unmatch(place) => self.model.mutations[place].intent,
-            _ => None,
+        let (was_for, was_duplicate) = match op {
+            Op::Unmatch(place) => {
+                let mutation = &self.model.mutations[place];
+                (mutation.intent, mutation.state == State::Duplicate)
+            }
+            _ => (None, false),
         };
         let at = now();
         let answer: Answer = match op {
@@ -114,6 +117,9 @@ impl Run {
             panic!("the last calls:\n{last}\n{op:?}\n{answer:?}\ncall {}: {difference}", self.done);
         }
         self.coverage.count(&op, &answer);
+        if was_duplicate && answer.is_ok() {
+            self.coverage.add("unmatch_mutation: it was a duplicate".to_owned());
+        }
         self.done += 1;
         if let Some(intent) = was_for.filter(|intent| answer.is_ok() && self.model.ends_unknown(*intent)) {
             self.coverage.add("unmatch_mutation: its order has another intent".to_owned());

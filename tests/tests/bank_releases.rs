@@ -109,3 +109,33 @@ async fn what_is_wrong_is_said_and_nothing_moves() {
     assert_eq!(books::posted(&client, "wallets:seller").await, "85000.00");
     verify_clean(&client).await;
 }
+
+#[tokio::test]
+async fn what_was_never_posted_is_found() {
+    let (db, client, id) = released("tampered").await;
+    call(&client, &format!("release_escrow('{id}')")).await;
+    call(&client, &record(&id, "R1", "")).await;
+    verify_clean(&client).await;
+    let owner = db.connect().await;
+    let forged = lines(
+        &owner,
+        "INSERT INTO wallet_data.bank_releases
+         SELECT ledger_id, line, escrow_id, gen_random_uuid(), gen_random_uuid(), bank_account_id, sent_at,
+                recorded_at, 1, 'R2', 'x' FROM wallet_data.bank_releases
+         RETURNING bank_release_id",
+    )
+    .await
+    .remove(0);
+    let mut found: Vec<Vec<String>> = calls(&owner, "verify_ledger()")
+        .await
+        .iter()
+        .map(|line| line.pick(["finding", "subject", "expected", "actual"]).map(str::to_owned).to_vec())
+        .collect();
+    found.sort();
+    let mut wanted = vec![
+        ["bank_release_mismatch", &forged["bank_release_id"], "1", "nothing"],
+        ["bank_release_mismatch", &id, "at most 85000.00", "85001.00"],
+    ];
+    wanted.sort();
+    assert_eq!(found, wanted);
+}

@@ -226,7 +226,10 @@ async fn lock_timeouts_and_deadlocks_are_try_again() {
     );
     assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1, "one of them goes on");
     let aborted = if one.is_err() { one } else { other };
-    assert_eq!(assert_error(aborted, "try_again", "PT503").detail["cause"], "deadlock");
+    let error = assert_error(aborted, "try_again", "PT503");
+    assert_eq!(error.detail["cause"], "deadlock");
+    let waited = error.detail["postgres_detail"].as_str().unwrap_or_default();
+    assert_eq!(waited.matches("waits for").count(), 2, "{waited}");
     for session in [&left, &right] {
         db::execute(session, "COMMIT").await;
     }

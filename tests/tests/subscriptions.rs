@@ -263,3 +263,37 @@ async fn what_is_wrong_is_said_and_nothing_moves() {
     assert_eq!(books::posted(&client, "wallets:s").await, "98999.00");
     verify_clean(&client).await;
 }
+
+#[tokio::test]
+async fn what_was_never_paid_is_found() {
+    let (db, client) = sellers("tampered", 200_000).await;
+    let id = call(&client, "subscribe('pro', 'wallets:s')").await["id"].to_owned();
+    verify_clean(&client).await;
+    let owner = db.connect().await;
+    for (tamper, finding, expected, actual) in [
+        ("UPDATE wallet_data.subscriptions SET period = 2", "subscription_periods_mismatch", "2", "1 up to 1"),
+        (
+            "INSERT INTO wallet_data.subscription_refunds
+             SELECT ledger_id, subscription_id, gen_random_uuid(), now(), 5, 'x', NULL FROM wallet_data.subscriptions",
+            "subscription_posting_missing",
+            "5",
+            "nothing",
+        ),
+        (
+            "INSERT INTO wallet_data.subscription_refunds
+             SELECT ledger_id, subscription_id, transaction_id, now(), 5, 'x', NULL
+             FROM wallet_data.subscription_periods",
+            "subscription_posting_missing",
+            "5",
+            "99000.00",
+        ),
+    ] {
+        execute(&owner, "BEGIN").await;
+        execute(&owner, tamper).await;
+        let found = calls(&owner, "verify_ledger()").await;
+        assert_eq!(found.len(), 1, "{tamper}");
+        let said = found[0].pick(["finding", "subject", "expected", "actual"]);
+        assert_eq!(said, [finding, &id, expected, actual], "{tamper}");
+        execute(&owner, "ROLLBACK").await;
+    }
+}

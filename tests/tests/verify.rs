@@ -377,6 +377,7 @@ async fn the_cases_cover_the_whole_list() {
     // those of purchases purchase_guards.rs.
     let rest: Vec<&str> = listed.symmetric_difference(&provoked).copied().collect();
     let elsewhere = [
+        "bank_release_mismatch",
         "device_entry_mismatch",
         "escrow_balance_mismatch",
         "escrow_dispute_mismatch",
@@ -393,6 +394,8 @@ async fn the_cases_cover_the_whole_list() {
         "purchase_posting_mismatch",
         "purchase_sum_mismatch",
         "spending_differs",
+        "subscription_periods_mismatch",
+        "subscription_posting_missing",
         "suspense_mismatch",
     ];
     assert_eq!(rest, elsewhere);

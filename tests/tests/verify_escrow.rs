@@ -86,3 +86,24 @@ async fn every_finding_about_escrows_is_found_and_nothing_else() {
     }
     assert_escrows_sound(&client).await;
 }
+
+/// A buyer whose money lies in several stripes: what has to move between them first is no part of the escrow.
+#[tokio::test]
+async fn money_that_moves_between_stripes_first_is_no_finding() {
+    let (db, client) = shop("stripes").await;
+    call(&client, "create_account('wallets:wide', 'liability', minimum_balance => 0, stripes => 2)").await;
+    // Each session holds the stripe that it credits until both have one.
+    let other = db.app().await;
+    db::execute(&other, "BEGIN").await;
+    call(&other, "post_transfer('bank', 'wallets:wide', 100000, 'topup')").await;
+    call(&client, "create_account('banks:second', 'asset')").await;
+    call(&client, "post_transfer('banks:second', 'wallets:wide', 100000, 'topup')").await;
+    db::execute(&other, "COMMIT").await;
+    let lines = r#"[{"beneficiary": "merchants:5", "amount": 200000}]"#;
+    let opened = call(&client, &format!("open_escrow('wide', 'wallets:wide', '{lines}')")).await;
+    let owner = db.connect().await;
+    let moved = owner.query("SELECT FROM wallet_data.transfers WHERE kind_id = 901", &[]).await.unwrap();
+    assert_ne!(moved.len(), 0, "nothing had to move: this shows nothing");
+    act(&client, "release_escrow", &opened["id"], "").await;
+    verify_clean(&owner).await;
+}

@@ -132,9 +132,9 @@ fn assign_mutation(
 }
 
 /// Takes back what was done with a mutation, with reversing entries: its money waits in suspense again,
-/// and the intent that it paid is open again, or expired.
+/// and the intent that it paid is open again, or expired. What was marked as a duplicate is in the books again.
 ///
-/// * `mutation_id`: a mutation that is matched, assigned or returned.
+/// * `mutation_id`: a mutation that is matched, assigned, returned or a duplicate.
 /// * `reason`: kept with who did it, and the description of the reversing entries.
 ///
 /// Returns the mutation. Errors: missing_argument, invalid_argument, mutation_not_found,

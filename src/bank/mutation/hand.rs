@@ -177,7 +177,7 @@ pub fn mark_duplicate(
 }
 
 /// Takes back what was done with a mutation's money: it waits in suspense again, and the intent that it
-/// paid is open again, or expired.
+/// paid is open again, or expired. What was taken for a repetition is in the books again.
 pub fn unmatch(session: &Session, ledger: &Ledger, mutation_id: Uuid, reason: &str) -> Result<Mutation> {
     let (mut mutation, bank) = find_for(session, ledger, mutation_id, Action::Unmatch)?;
     let intent = match mutation.intent_id.take() {
@@ -185,9 +185,15 @@ pub fn unmatch(session: &Session, ledger: &Ledger, mutation_id: Uuid, reason: &s
         None => None,
     };
     let undone = mutation.transaction_id();
-    undo(session, ledger, undone, Some(reason))?;
+    // A duplicate has no posting.
+    if mutation.state != State::Duplicate {
+        undo(session, ledger, undone, Some(reason))?;
+    }
     if mutation.applied_transaction_id.take().is_none() {
-        let request = whole(&mutation, &bank.account, &bank.suspense_account, "suspense");
+        let request = match mutation.direction {
+            Direction::Credit => whole(&mutation, &bank.account, &bank.suspense_account, "suspense"),
+            Direction::Debit => whole(&mutation, &bank.outgoing_account, &bank.account, "settlement"),
+        };
         mutation.received_transaction_id = Some(post_all(session, ledger, vec![request])?);
     }
     mutation.assigned_account = None;

@@ -179,13 +179,15 @@ pub enum Action {
 }
 
 /// May this be done to a mutation in this state? Money that waits (in suspense or under review) can go
-/// anywhere; money that went somewhere comes back by unmatching first.
+/// anywhere; money that went somewhere, or out of the books, comes back by unmatching first.
 pub fn check(mutation_id: Uuid, direction: Direction, state: State, action: Action) -> Result<()> {
     let waits = matches!(state, State::Suspense | State::Review);
     let allowed = match action {
         Action::MatchByHand | Action::Return => waits,
         Action::Assign | Action::MarkDuplicate => waits || state == State::Ignored,
-        Action::Unmatch => matches!(state, State::Matched | State::Assigned | State::Returned),
+        Action::Unmatch => {
+            matches!(state, State::Matched | State::Assigned | State::Returned | State::Duplicate)
+        }
     };
     if allowed {
         return Ok(());
@@ -300,7 +302,7 @@ mod tests {
             (Return, [false, true, true, false, false, false, false]),
             (Assign, [false, true, true, true, false, false, false]),
             (MarkDuplicate, [false, true, true, true, false, false, false]),
-            (Unmatch, [true, false, false, false, true, true, false]),
+            (Unmatch, [true, false, false, false, true, true, true]),
         ] {
             for (state, expected) in states.into_iter().zip(yes) {
                 let is = check(Uuid::nil(), Direction::Credit, state, action).is_ok();

@@ -6,7 +6,8 @@ use const_format::concatcp;
 use pgrx::pg_sys::{INT4OID, INT8OID};
 
 // Sums are compared as arrays: amount, released, fee, refunded, returned, and on a line the fee returned and
-// the advance. An opening moves the escrow's amount, every other action what it says it moved.
+// the advance. An opening moves the escrow's amount, every other action what it says it moved. A seller's bank gets at
+// most what a line has paid out; what is given back later does not undo that.
 pub static ESCROWS: Statement = Statement::new(
     concatcp!(
         "WITH lines AS (
@@ -49,13 +50,9 @@ pub static ESCROWS: Statement = Statement::new(
                FROM wallet_data.escrow_actions x
                JOIN wallet_data.escrows e ON e.ledger_id = x.ledger_id AND e.escrow_id = x.escrow_id
                WHERE x.ledger_id = $1) c
-         CROSS JOIN LATERAL (
-             SELECT sum(p.amount) AS moved
-             FROM (SELECT x.amount FROM wallet_data.transfers x
-                   WHERE x.ledger_id = $1 AND x.transaction_id = c.transaction_id
-                   UNION ALL
-                   SELECT x.amount FROM wallet_data.transfers x
-                   WHERE x.ledger_id = $1 AND x.transfer_id = c.transaction_id AND x.transaction_id IS NULL) p) t
+         CROSS JOIN LATERAL (SELECT ",
+        moved!("c.transaction_id"),
+        " AS moved) t
          WHERE coalesce(t.moved, 0) <> c.moved
          UNION ALL
          SELECT 'escrow_dispute_mismatch', e.escrow_id::text, CASE WHEN e.state_id = 3 THEN 'open' ELSE 'none' END,
@@ -64,7 +61,22 @@ pub static ESCROWS: Statement = Statement::new(
          FROM wallet_data.escrows e
          LEFT JOIN wallet_data.disputes d
            ON d.ledger_id = e.ledger_id AND d.escrow_id = e.escrow_id AND d.resolved_at IS NULL
-         WHERE e.ledger_id = $1 AND (e.state_id = 3) <> (d.dispute_id IS NOT NULL)",
+         WHERE e.ledger_id = $1 AND (e.state_id = 3) <> (d.dispute_id IS NOT NULL)
+         UNION ALL
+         SELECT 'bank_release_mismatch', b.bank_release_id::text, b.amount::text, coalesce(t.moved::text, 'nothing'),
+                jsonb_build_object('transaction_id', b.transaction_id, 'transfer_reference', b.transfer_reference)
+         FROM wallet_data.bank_releases b
+         CROSS JOIN LATERAL (SELECT ",
+        moved!("b.transaction_id"),
+        " AS moved) t
+         WHERE b.ledger_id = $1 AND t.moved IS DISTINCT FROM b.amount
+         UNION ALL
+         SELECT 'bank_release_mismatch', n.escrow_id::text, 'at most ' || n.released_amount - n.fee_amount, b.sent::text,
+                jsonb_build_object('line', n.line)
+         FROM (SELECT escrow_id, line, sum(amount) AS sent
+               FROM wallet_data.bank_releases WHERE ledger_id = $1 GROUP BY escrow_id, line) b
+         JOIN wallet_data.escrow_lines n ON n.ledger_id = $1 AND n.escrow_id = b.escrow_id AND n.line = b.line
+         WHERE b.sent > n.released_amount - n.fee_amount",
         LIMIT
     ),
     &[INT4OID, INT8OID],

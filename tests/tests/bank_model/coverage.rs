@@ -39,6 +39,7 @@ const EVERYTHING: &[&str] = &[
     "mark_mutation_duplicate: invalid_argument",
     "mark_mutation_duplicate: mutation_not_matchable",
     "unmatch_mutation: done",
+    "unmatch_mutation: it was a duplicate",
     "unmatch_mutation: insufficient_funds",
     "unmatch_mutation: mutation_not_matchable",
     "unmatch_mutation: its order has another intent",

@@ -143,19 +143,24 @@ impl Model {
         if !is_another {
             return Err("invalid_argument");
         }
-        let (bank, money) = (&self.banks[report.bank], report.amount);
-        let changes = match report.is_credit {
-            true => [(bank.account.to_owned(), -money), (bank.suspense(), -money)],
-            false => [(bank.account.to_owned(), money), (bank.outgoing(), money)],
-        };
-        self.apply(&changes);
+        self.apply(&self.out_of_the_books(place));
         self.mutations[place].state = State::Duplicate;
         self.mutations[place].original = Some(original);
         self.shown_mutation(place)
     }
 
+    /// What it moves that a mutation is none.
+    fn out_of_the_books(&self, place: usize) -> Vec<(String, i64)> {
+        let report = &self.mutations[place].report;
+        let (bank, money) = (&self.banks[report.bank], report.amount);
+        match report.is_credit {
+            true => vec![(bank.account.to_owned(), -money), (bank.suspense(), -money)],
+            false => vec![(bank.account.to_owned(), money), (bank.outgoing(), money)],
+        }
+    }
+
     /// Takes back what was done: the money waits again, and an intent that was paid is open again, or
-    /// expired where its time is over or its order has another live one.
+    /// expired where its time is over or its order has another live one. A duplicate is in the books again.
     pub fn unmatch(&mut self, place: usize, now: i64) -> Told {
         let mutation = &self.mutations[place];
         let (money, is_credit) = (mutation.report.amount, mutation.report.is_credit);
@@ -168,6 +173,7 @@ impl Model {
             }
             (State::Assigned, _, Some(account)) => self.assignment(place, account),
             (State::Returned, ..) => vec![(bank.outgoing(), money), (bank.suspense(), -money)],
+            (State::Duplicate, ..) => self.out_of_the_books(place),
             _ => return Err("mutation_not_matchable"),
         };
         let undone: Vec<(String, i64)> =

@@ -356,5 +356,5 @@ impl Walk {
 }
 
 fn is_done(mutation: &Mutation) -> bool {
-    matches!(mutation.state, State::Matched | State::Assigned | State::Returned)
+    matches!(mutation.state, State::Matched | State::Assigned | State::Returned | State::Duplicate)
 }

@@ -12,7 +12,7 @@ async fn no_state_allows_more_than_its_table() {
         ("assign_mutation('@', 'shop', 'r')", [false, true, true, true, false, false, false]),
         ("return_mutation('@', 'r')", [false, true, true, false, false, false, false]),
         ("mark_mutation_duplicate('@', '%', 'r')", [false, true, true, true, false, false, false]),
-        ("unmatch_mutation('@', 'r')", [true, false, false, false, true, true, false]),
+        ("unmatch_mutation('@', 'r')", [true, false, false, false, true, true, true]),
     ];
     let mut number = 0;
     for (action, allowed) in table {

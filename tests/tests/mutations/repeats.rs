@@ -195,4 +195,35 @@ async fn a_debit_can_be_a_duplicate() {
     call(&client, &format!("mark_mutation_duplicate('{}', '{}', 'twice')", &b["id"], &a["id"])).await;
     assert_eq!((balance(&client, BCA).await, balance(&client, OUTGOING).await), (dec!(-500), dec!(-500)));
     assert_bank_sound(&client).await;
+    call(&client, &format!("unmatch_mutation('{}', 'there were two')", &b["id"])).await;
+    assert_eq!((balance(&client, BCA).await, balance(&client, OUTGOING).await), (dec!(-1000), dec!(-1000)));
+    assert_eq!(&mutation_now(&client, "b").await["status"], "ignored");
+    assert_bank_sound(&client).await;
+}
+
+/// Marked by mistake: it comes back into the books, waits for a person, and can pay what it was for.
+#[tokio::test]
+async fn a_duplicate_that_was_none_comes_back() {
+    let (_db, client) = bank_books("comes_back").await;
+    let first = credit("a", "75000");
+    match_line(&client, &first).await;
+    let second = with(&first, json!({"mutation_id": "b"}));
+    match_line(&client, &second).await;
+    let (a, b) = (mutation_now(&client, "a").await, mutation_now(&client, "b").await);
+    let mark = format!("mark_mutation_duplicate('{}', '{}', 'twice')", &b["id"], &a["id"]);
+    for _ in 0..2 {
+        call(&client, &mark).await;
+        assert_eq!(balance(&client, BCA).await, dec!(75000));
+        let back = call(&client, &format!("unmatch_mutation('{}', 'no, they paid twice')", &b["id"])).await;
+        assert_eq!(back.pick(["status", "reasons"]), ["review", "{reissued,unmatched}"]);
+        assert_eq!(balance(&client, BCA).await, dec!(150000));
+        assert_bank_sound(&client).await;
+    }
+    let proof = "SELECT bool_and(is_proved) FROM wallet_ledger.bank_proof('banks:bca:1')";
+    assert_eq!(value(&client, &proof.replace("banks:bca:1", BCA)).await, "t");
+    // The bank tells of it again: it is stored, and nothing moves.
+    assert_eq!(&match_line(&client, &second).await["outcome"], "duplicate");
+    call(&client, &format!("assign_mutation('{}', 'wallets:u', 'theirs')", &b["id"])).await;
+    assert_eq!(balance(&client, "wallets:u").await, dec!(75000));
+    assert_bank_sound(&client).await;
 }

@@ -16,7 +16,7 @@ step scripts/lint-sql.sh
 step scripts/lint-layers.sh
 step scripts/mutants.sh --check
 step cargo clippy --quiet --lib --no-default-features --features "pg$PG_MAJOR" -- -D warnings
-step cargo clippy --quiet -p wallet_ledger_tests --all-targets -- -D warnings
+step cargo clippy --quiet -p wallet_ledger_tests -p wallet_ledger_parser_tests --all-targets -- -D warnings
 if command -v shellcheck >/dev/null; then
     step shellcheck -x scripts/*.sh .ci/run
 fi

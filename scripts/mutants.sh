@@ -15,7 +15,7 @@ set -euo pipefail
 scratch=$TARGET/mutants
 tree=$scratch/tree
 log=$scratch/log
-export CARGO_TARGET_DIR=$scratch/build
+export CARGO_TARGET_DIR=$scratch/build WL_QUICK=1
 changed=()
 
 copy_project() {

@@ -17,4 +17,4 @@ export WL_PG_SETTINGS=${WL_PG_SETTINGS:-"shared_buffers = '256MB'; max_wal_size 
 # Tests wait for the server more than they compute.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2))}
 exec scripts/with-cluster.sh "${WL_CLUSTER:-test}" \
-    cargo test -p wallet_ledger_tests --no-fail-fast "$@"
+    cargo test -p wallet_ledger_tests -p wallet_ledger_parser_tests --no-fail-fast "$@"

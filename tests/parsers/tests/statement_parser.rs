@@ -1,16 +1,16 @@
 //! The parser of bank statements against a million damaged files, and against files that random movements were
 //! written to in every form: what comes back is what went in, or is refused. It needs no server.
 //!
-//! `WL_SEED=… cargo test -p wallet_ledger_tests --test statement_parser` repeats a run; `WL_LONG=1` runs ten
+//! `WL_SEED=… cargo test -p wallet_ledger_parser_tests --test statement_parser` repeats a run; `WL_LONG=1` runs ten
 //! times as many cases.
 #![allow(dead_code)]
 
-#[path = "../../src/error.rs"]
+#[path = "../../../src/error.rs"]
 mod error;
-#[path = "../../src/time.rs"]
+#[path = "../../../src/time.rs"]
 mod time;
 
-#[path = "../../src/bank"]
+#[path = "../../../src/bank"]
 mod bank {
     pub mod rules;
     pub mod statement {

@@ -4,11 +4,11 @@
 //! The pure modules are mounted as in `rules.rs`, their unit tests with them. It needs no server.
 #![allow(dead_code, unused_imports, clippy::all)]
 
-#[path = "../../src/error.rs"]
+#[path = "../../../src/error.rs"]
 mod error;
-#[path = "../../src/time.rs"]
+#[path = "../../../src/time.rs"]
 mod time;
-#[path = "../../src/bank"]
+#[path = "../../../src/bank"]
 mod bank {
     pub mod rules;
     pub mod webhook {

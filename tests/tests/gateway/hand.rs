@@ -167,6 +167,23 @@ async fn a_repetition_is_taken_back_from_its_original() {
     assert_eq!(posted(&client, MIDTRANS).await, "30000.00");
     assert_eq!(payment(&client, "pay-again").await.pick(["status", "net"]), ["partly_reversed", "30000.00"]);
     assert_all_sound(&client).await;
+    // It was a payment of its own after all: what was taken back meanwhile stays taken back, and is no more.
+    call(&client, &format!("unmatch_mutation('{second}', 'they did pay twice')")).await;
+    assert_eq!(posted(&client, MIDTRANS).await, "80000.00");
+    assert_eq!(&mutation_now(&client, second).await["status"], "review");
+    // Until somebody decides, the proof names it as a likely repetition.
+    verify_clean(&client).await;
+    let refund = with(
+        &refunds("o-1", 50_000, &[("a", 20_000), ("b", 30_000)]),
+        json!({ "transaction_id": "pay-again" }),
+    );
+    midtrans(&client, &refund).await;
+    assert_eq!(payment(&client, "pay-again").await.pick(["status", "net"]), ["reversed", "0.00"]);
+    assert_eq!(posted(&client, MIDTRANS).await, "50000.00");
+    // It took what the repetition itself had; what is left of it goes where the first refund came from.
+    call(&client, &format!("assign_mutation('{second}', 'wallets:u', 'the refund was of this one')")).await;
+    assert_eq!(posted(&client, "wallets:u").await, "50000.00");
+    assert_all_sound(&client).await;
 }
 
 /// An account whose money is spread over stripes gives back what all of them have together.

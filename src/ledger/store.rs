@@ -1,7 +1,7 @@
 //! SQL of ledgers, currencies, kinds, closed periods and the timeline.
 
-use crate::spi::{Argument, Session, Statement, jsonb::Document};
-use pgrx::pg_sys::{BOOLOID, INT2OID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID};
+use crate::spi::{Argument, Session, Statement, has_one_snapshot, jsonb::Document};
+use pgrx::pg_sys::{INT2OID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID};
 
 static FIND_LEDGER: Statement =
     Statement::new("SELECT ledger_id FROM wallet_data.ledgers WHERE name = $1", &[TEXTOID]);
@@ -89,11 +89,6 @@ static SET_TIMELINE: Statement = Statement::new(
 
 static NOTIFY: Statement = Statement::new("SELECT pg_catalog.pg_notify($1, $2)", &[TEXTOID, TEXTOID]);
 
-static ISOLATION: Statement = Statement::new(
-    "SELECT pg_catalog.current_setting('transaction_isolation') = 'read committed' AND $1",
-    &[BOOLOID],
-);
-
 /// What a ledger is, apart from its books.
 pub struct Definition {
     pub name: String,
@@ -165,13 +160,8 @@ pub fn insert_currency(session: &Session, code: &str, scale: i16) -> bool {
 /// The end of the closed period. Outside READ COMMITTED the row is locked, because the snapshot may
 /// be older than the last closing; a closing since then surfaces as a serialization failure.
 pub fn closed_until(session: &Session, ledger_id: i32, read_only: bool) -> Option<i64> {
-    let statement =
-        if read_only || is_read_committed(session) { &CLOSED_UNTIL } else { &CLOSED_UNTIL_SHARED };
+    let statement = if read_only || !has_one_snapshot() { &CLOSED_UNTIL } else { &CLOSED_UNTIL_SHARED };
     session.query(statement, &[ledger_id.into()], read_only).first().and_then(|row| row.time(0))
-}
-
-fn is_read_committed(session: &Session) -> bool {
-    session.read(&ISOLATION, &[true.into()]).first().is_some_and(|row| row.need(0))
 }
 
 pub fn close_period(session: &Session, ledger_id: i32, until: i64, closed_by: &str) {

@@ -24,7 +24,7 @@ use crate::account::rules::Account;
 use crate::error::{Code, LedgerError, Result, invalid};
 use crate::ledger::{self, Ledger};
 use crate::money::Number;
-use crate::spi::Session;
+use crate::spi::{Session, has_one_snapshot};
 use crate::{account, address, event, money, setting, time};
 use pgrx::pg_sys;
 use read::outgoing;
@@ -137,10 +137,8 @@ pub fn forget(session: &Session, ledger: &Ledger, concerned: Concerned) -> Resul
     store::outdate(session, ledger.id);
     let members_only = concerned == Concerned::Members;
     let forgotten = store::forget(session, ledger.id, members_only);
-    // SAFETY: reads the level of the transaction.
-    let has_one_snapshot = unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32;
     // Accounts begin to be limited and never cease to be: as many are the same ones.
-    if has_one_snapshot && store::count_limited(session, ledger.id, members_only) != forgotten {
+    if has_one_snapshot() && store::count_limited(session, ledger.id, members_only) != forgotten {
         return Err(overtaken("an account has been limited since this transaction began"));
     }
     Ok(())

@@ -191,6 +191,12 @@ impl Session {
     }
 }
 
+/// Whether one snapshot serves all statements of the transaction: what others commit meanwhile stays unseen.
+pub fn has_one_snapshot() -> bool {
+    // SAFETY: reads the level of the transaction.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
 /// The arguments as SPI takes them.
 fn split(arguments: &[Argument]) -> (Vec<pg_sys::Datum>, Vec<std::ffi::c_char>) {
     arguments

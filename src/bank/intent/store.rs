@@ -41,11 +41,14 @@ const COLUMNS: &str =
      a.currency, a.scale, i.amount, i.unique_code, i.total, i.paid_amount, i.number, i.reference, i.payer_name,
      i.proof_reference, i.reason, i.mutation_id, i.transaction_id, i.created_at, i.expires_at, i.accepts_until,
      i.closed_at, (date_part('epoch', i.cooldown) * 1000000)::bigint, k.account_number, k.bank, k.holder_name";
-const JOINS: &str =
+const PAYEES: &str =
+    " JOIN wallet_data.accounts a ON a.ledger_id = i.ledger_id AND a.account_id = i.credit_account_id
+      LEFT JOIN wallet_data.accounts c ON c.ledger_id = i.ledger_id AND c.account_id = i.code_account_id";
+const JOINS: &str = concatcp!(
     "JOIN wallet_data.bank_accounts k ON k.ledger_id = i.ledger_id AND k.bank_account_id = i.bank_account_id
-     JOIN wallet_data.accounts b ON b.ledger_id = k.ledger_id AND b.account_id = k.account_id
-     JOIN wallet_data.accounts a ON a.ledger_id = i.ledger_id AND a.account_id = i.credit_account_id
-     LEFT JOIN wallet_data.accounts c ON c.ledger_id = i.ledger_id AND c.account_id = i.code_account_id";
+     JOIN wallet_data.accounts b ON b.ledger_id = k.ledger_id AND b.account_id = k.account_id",
+    PAYEES
+);
 const BY_ID: &str = " WHERE i.ledger_id = $1 AND i.intent_id = $2";
 
 static FIND: Statement = Statement::new(
@@ -72,10 +75,10 @@ const WANTED: &str = "WITH k AS MATERIALIZED (
          FROM wallet_data.bank_accounts n
          JOIN wallet_data.accounts x ON x.ledger_id = n.ledger_id AND x.account_id = n.account_id
          WHERE n.ledger_id = $1 AND n.bank_account_id IN (SELECT y.bank_account_id FROM wallet_wanted y)) ";
-const WANTED_JOINS: &str = "JOIN k ON k.bank_account_id = w.bank_account_id
-     CROSS JOIN LATERAL (SELECT k.address) b
-     JOIN wallet_data.accounts a ON a.ledger_id = i.ledger_id AND a.account_id = i.credit_account_id
-     LEFT JOIN wallet_data.accounts c ON c.ledger_id = i.ledger_id AND c.account_id = i.code_account_id";
+const WANTED_JOINS: &str = concatcp!(
+    "JOIN k ON k.bank_account_id = w.bank_account_id CROSS JOIN LATERAL (SELECT k.address) b",
+    PAYEES
+);
 
 // Locks what it finds, in the order of ids. Transfers are known by total and window, the rest by number.
 static LOCK_CANDIDATES: Statement = Statement::new(

@@ -59,10 +59,7 @@ fn post(
 ) -> Result<Vec<(usize, &'static str)>> {
     let today = When::at(ledger::now()).day;
     let is_dated = places.iter().any(|place| drafts[*place].arrival.when.day < today);
-    let closed_until = match is_dated {
-        true => ledger::store::closed_until(session, ledger.id, false),
-        false => None,
-    };
+    let closed_until = is_dated.then(|| ledger::store::closed_until(session, ledger.id, false)).flatten();
     let labels: Vec<String> = places.iter().map(|place| place.to_string()).collect();
     let mut requests: Vec<Request> = Vec::with_capacity(places.len() * 2);
     let mut owners: Vec<usize> = Vec::with_capacity(places.len() * 2);

@@ -22,7 +22,6 @@ mod bank {
 mod account;
 #[path = "statement_parser/damage.rs"]
 mod damage;
-#[path = "statement_parser/memory.rs"]
 mod memory;
 #[path = "statement_parser/render.rs"]
 mod render;

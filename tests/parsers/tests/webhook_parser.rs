@@ -15,6 +15,7 @@ mod bank {
         pub mod rules;
     }
 }
+mod memory;
 mod webhook_parser {
     pub mod mutate;
     pub mod oracle;
@@ -27,8 +28,6 @@ use bank::webhook::rules::{BadBody, Headers, LINES_MAX, Provider, Verdict, parse
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use wallet_ledger_tests::{Seed, long};
 use webhook_parser::mutate::{self, Body};
 use webhook_parser::oracle;
@@ -98,17 +97,17 @@ fn check(vector: &Vector, headers: &Headers, body: &str, seen: &mut Seen) {
     let provider = vector.provider;
     let json: serde_json::Result<Value> = serde_json::from_str(body);
 
-    let (peak, lines) = measured(|| parse(provider, headers, body));
+    let (lines, peak) = memory::peak_of(|| parse(provider, headers, body));
     assert_bounded(peak, body);
     check_lines(&lines, &json, body, seen);
 
-    let (peak, read) = measured(|| read(provider, headers, body));
+    let (read, peak) = memory::peak_of(|| read(provider, headers, body));
     assert_bounded(peak, body);
     assert_eq!(read.lines, lines, "{body}");
     let stored: Value = serde_json::from_str(&read.redacted).unwrap_or_else(|e| panic!("{e}: {body}"));
     check_stored(provider, &stored, &json, body, seen);
 
-    let (peak, verdict) = measured(|| verify(provider, &[vector.secret], headers, body));
+    let (verdict, peak) = memory::peak_of(|| verify(provider, &[vector.secret], headers, body));
     assert_bounded(peak, body);
     if verdict == Verdict::Valid {
         seen.genuine += 1;
@@ -218,9 +217,9 @@ fn the_worst_bodies_take_a_bounded_multiple_of_their_size() {
             let headers = vector.headers();
             let started = std::time::Instant::now();
             let peaks = [
-                measured(|| drop(parse(provider, &headers, &body))).0,
-                measured(|| drop(read(provider, &headers, &body))).0,
-                measured(|| verify(provider, &[vector.secret], &headers, &body)).0,
+                memory::peak_of(|| drop(parse(provider, &headers, &body))).1,
+                memory::peak_of(|| drop(read(provider, &headers, &body))).1,
+                memory::peak_of(|| verify(provider, &[vector.secret], &headers, &body)).1,
             ];
             println!("{:.20}… {}: {peaks:?} bytes, {:?}", body, provider.name(), started.elapsed());
             peaks.into_iter().for_each(|peak| assert_bounded(peak, &body));
@@ -231,49 +230,4 @@ fn the_worst_bodies_take_a_bounded_multiple_of_their_size() {
 /// The shortest value, of two bytes, takes a number of 16 bytes, a value of 32 and one of 72 where it is stored.
 fn assert_bounded(peak: usize, body: &str) {
     assert!(peak <= 128 * body.len() + 16_384, "{peak} bytes for a body of {}: {:.2000}", body.len(), body);
-}
-
-/// The most memory that `work` had at once, of this thread.
-fn measured<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    let before = LIVE.get();
-    PEAK.set(before);
-    let result = work();
-    (usize::try_from(PEAK.get() - before).unwrap(), result)
-}
-
-thread_local! {
-    static LIVE: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-/// Counts what each thread has taken.
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: everything is the system allocator's; beside it two cells are counted that need no memory.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size as isize - layout.size() as isize);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-fn count(bytes: isize) {
-    // A thread that ends has no cells any more.
-    let _ = LIVE.try_with(|live| {
-        live.set(live.get() + bytes);
-        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
-    });
 }

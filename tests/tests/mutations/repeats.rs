@@ -227,3 +227,25 @@ async fn a_duplicate_that_was_none_comes_back() {
     assert_eq!(balance(&client, "wallets:u").await, dec!(75000));
     assert_bank_sound(&client).await;
 }
+
+/// Sessions that bring one duplicate back at once bring it back once.
+#[tokio::test]
+async fn a_duplicate_comes_back_once() {
+    let (db, client) = bank_books("back_once").await;
+    let first = credit("a", "75000");
+    match_line(&client, &first).await;
+    match_line(&client, &with(&first, json!({"mutation_id": "b"}))).await;
+    let (a, b) = (mutation_now(&client, "a").await, mutation_now(&client, "b").await);
+    let sessions = futures::future::join_all((0..8).map(|_| db.app())).await;
+    let back = format!("unmatch_mutation('{}', 'no, they paid twice')", &b["id"]);
+    for _ in 0..5 {
+        call(&client, &format!("mark_mutation_duplicate('{}', '{}', 'twice')", &b["id"], &a["id"])).await;
+        let told = futures::future::join_all(sessions.iter().map(|session| try_call(session, &back))).await;
+        assert_eq!(told.iter().filter(|told| told.is_ok()).count(), 1);
+        for refused in told.into_iter().filter(Result::is_err) {
+            assert_error(refused, "mutation_not_matchable", "PT422");
+        }
+        assert_eq!(balance(&client, BCA).await, dec!(150000));
+        assert_bank_sound(&client).await;
+    }
+}

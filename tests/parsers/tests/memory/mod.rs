@@ -1,4 +1,5 @@
-//! How much memory a call takes at its peak: an allocator that counts for each thread on its own.
+//! How much memory a call takes at its peak: an allocator that counts for each thread on its own. Of both parsers'
+//! tests.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

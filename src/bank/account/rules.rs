@@ -1,7 +1,7 @@
 //! What a bank account is, and where it is reported.
 
 use crate::bank::mutation::rules::{SOURCE_STATEMENT, is_statement};
-use crate::bank::rules::{ID_BYTES_MAX, digits};
+use crate::bank::rules::{Direction, ID_BYTES_MAX, digits};
 use crate::bank::webhook::rules::Provider;
 use crate::error::{Result, invalid};
 use rust_decimal::Decimal;
@@ -28,6 +28,16 @@ pub struct BankAccount {
     /// `None`: it was there before everything that is reported.
     pub opened_on: Option<i32>,
     pub created_at: i64,
+}
+
+impl BankAccount {
+    /// Where a movement that nobody has decided about waits: debit, credit and kind of its posting.
+    pub fn waiting(&self, direction: Direction) -> (&str, &str, &'static str) {
+        match direction {
+            Direction::Credit => (&self.account, &self.suspense_account, "suspense"),
+            Direction::Debit => (&self.outgoing_account, &self.account, "settlement"),
+        }
+    }
 }
 
 /// The stored id of a source by its name.

@@ -190,10 +190,8 @@ pub fn unmatch(session: &Session, ledger: &Ledger, mutation_id: Uuid, reason: &s
         undo(session, ledger, undone, Some(reason))?;
     }
     if mutation.applied_transaction_id.take().is_none() {
-        let request = match mutation.direction {
-            Direction::Credit => whole(&mutation, &bank.account, &bank.suspense_account, "suspense"),
-            Direction::Debit => whole(&mutation, &bank.outgoing_account, &bank.account, "settlement"),
-        };
+        let (debit, credit, kind) = bank.waiting(mutation.direction);
+        let request = whole(&mutation, debit, credit, kind);
         mutation.received_transaction_id = Some(post_all(session, ledger, vec![request])?);
     }
     mutation.assigned_account = None;

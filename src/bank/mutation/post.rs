@@ -121,10 +121,8 @@ fn movements<'a>(draft: &'a Draft, bank: &'a BankAccount, label: &'a str) -> Vec
         ..Request::default()
     };
     let Some(intent) = &draft.intent else {
-        return match draft.decision {
-            Decision::Ignored => vec![plain(&bank.outgoing_account, &bank.account, "settlement")],
-            _ => vec![plain(&bank.account, &bank.suspense_account, "suspense")],
-        };
+        let (debit, credit, kind) = bank.waiting(draft.arrival.direction);
+        return vec![plain(debit, credit, kind)];
     };
     let mut whole = plain(&bank.account, &intent.credit_account, intent.purpose.kind());
     whole.reference = intent.reference.as_deref();

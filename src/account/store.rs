@@ -1,8 +1,8 @@
 //! SQL of accounts and their profiles. Balances are written by `posting::store` only.
 
 use super::rules::{State, Type};
-use crate::spi::{Session, Statement, jsonb::Document};
-use pgrx::pg_sys::{INT2OID, INT4OID, INT8OID, JSONBOID, NUMERICOID, TEXTOID};
+use crate::spi::{Argument, Session, Statement, jsonb::Document};
+use pgrx::pg_sys::{INT2OID, INT4OID, INT8OID, JSONBOID, NUMERICOID, TEXTARRAYOID, TEXTOID};
 use rust_decimal::Decimal;
 
 static INSERT: Statement = Statement::new(
@@ -51,6 +51,11 @@ static LOCK: Statement = Statement::new(
     &[INT4OID, TEXTOID],
 );
 
+static ANY: Statement = Statement::new(
+    "SELECT FROM wallet_data.accounts WHERE ledger_id = $1 AND address = ANY ($2) LIMIT 1",
+    &[INT4OID, TEXTARRAYOID],
+);
+
 static SET_STATE: Statement = Statement::new(
     "UPDATE wallet_data.accounts SET state_id = $3 WHERE ledger_id = $1 AND address = $2 AND state_id <> $3",
     &[INT4OID, TEXTOID, INT2OID],
@@ -85,6 +90,11 @@ pub struct Stored {
     pub owner: Option<String>,
     pub metadata: Option<Document>,
     pub created_at: Option<i64>,
+}
+
+/// Whether one of these addresses is taken now, by whatever was committed since the call began too.
+pub fn any<'a>(session: &Session, ledger_id: i32, addresses: impl Iterator<Item = &'a str>) -> bool {
+    session.run(&ANY, &[ledger_id.into(), Argument::texts(addresses)]).first().is_some()
 }
 
 /// Inserts the account, with its stripes and profile; false where the address is taken.

@@ -17,6 +17,7 @@ use crate::spi::Session;
 use crate::{account, address};
 use rust_decimal::Decimal;
 use serde_json::json;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Where the platform books what it has paid in a beneficiary's place: this and the beneficiary.
@@ -232,14 +233,13 @@ fn advance(
     lines: &[StoredLine],
     splits: &mut [Split],
 ) -> Result<()> {
-    let mut receivables = Vec::with_capacity(lines.len());
-    for (line, split) in lines.iter().zip(splits.iter()) {
-        let receivable = format!("{RECEIVABLE_PREFIX}{}", line.beneficiary);
-        if split.returned_net() > 0 {
-            address::checked(&receivable, "account")?;
-            account::create_plain(session, ledger, &receivable, Type::Asset, Some(&escrow.currency), None)?;
-        }
-        receivables.push(receivable);
+    let receivables: Vec<String> =
+        lines.iter().map(|line| format!("{RECEIVABLE_PREFIX}{}", line.beneficiary)).collect();
+    // In address order: who makes the same ones for another escrow waits here, and must not in a circle.
+    let returning = receivables.iter().zip(splits.iter()).filter(|(_, split)| split.returned_net() > 0);
+    for receivable in returning.map(|(receivable, _)| receivable).collect::<BTreeSet<_>>() {
+        address::checked(receivable, "account")?;
+        account::create_plain(session, ledger, receivable, Type::Asset, Some(&escrow.currency), None)?;
     }
     let mut everything = requests(escrow, lines, &receivables, splits);
     everything.extend(lines.iter().zip(&receivables).filter_map(|(line, receivable)| {

@@ -7,7 +7,7 @@
 //! trigger refuses, or a purchase goes into an overdraft) each is decided in a subtransaction of its own.
 //!
 //! Lock order: till, then what a posting locks. Statements: 7 for a call (till, numbers, members, catalogue,
-//! settings, accounts, till again) and 6 for each few hundred entries.
+//! settings, accounts, till again), 8 where the till may lend, and 6 for each few hundred entries.
 
 pub mod api;
 mod read;
@@ -24,6 +24,7 @@ use super::store::{Member, Purchase, Refusal};
 use crate::error::{Code, LedgerError, Result};
 use crate::event;
 use crate::ledger::{self, Ledger};
+use crate::people::rules::ConflictPolicy;
 use crate::posting::{self, Wanted};
 use crate::setting::{self, rules::Setting};
 use crate::spi::Session;
@@ -331,5 +332,8 @@ fn lock_accounts(session: &Session, ledger: &Ledger, device: &Device, drafts: &[
         wanted.transfer(accounts.wallet, &device.account, purchase.amount);
         accounts.want(&mut wanted);
     }
-    posting::lock(session, ledger, &wanted).map(|_| ())
+    match device.conflict_policy {
+        ConflictPolicy::Accept => overdraft::lock_all(session, ledger, &accounts, &wanted),
+        ConflictPolicy::Reject => posting::lock(session, ledger, &wanted).map(drop),
+    }
 }

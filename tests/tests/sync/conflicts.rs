@@ -239,3 +239,45 @@ async fn a_refund_of_an_overdraft_locks_in_the_one_order() {
     assert_eq!(refunded.pick(["amount", "to_overdraft"]), ["5000.00", "5000.00"]);
     assert_purchases_sound(&db).await;
 }
+
+/// The first overdraft makes the account of what is owed: who waited for the wallet meanwhile has not locked it, and
+/// must not come to it after the wallet, for somebody else may have taken it first.
+#[tokio::test]
+async fn an_account_made_while_a_till_waited_is_locked_in_the_one_order() {
+    let (db, client) = school("overdraft_made").await;
+    member(&client, "m3", 100_000).await;
+    call(&client, "create_merchant('shop')").await;
+    for (merchant, till) in [("canteen", "till-1"), ("canteen", "till-2"), ("shop", "till-3")] {
+        device(&client, merchant, till, "conflict_policy => 'accept', overdraft_limit => 100000").await;
+    }
+    let at = ago(&client, "5 min").await;
+    let (first, second, third, slow) = (db.app().await, db.app().await, db.app().await, db.connect().await);
+    let waiting = [backend(&second).await, backend(&third).await];
+    // till-1 makes the account while till-2 waits for the canteen's; then somebody holds till-2 up at another wallet.
+    execute(&first, "BEGIN").await;
+    sync(&first, "till-1", &[tea(1, "m2", &at)]).await;
+    execute(&slow, "BEGIN; SELECT FROM wallet_data.accounts WHERE address = 'wallets:m3' FOR UPDATE").await;
+    let both = [tea(1, "m2", &at), tea(2, "m3", &at)];
+    let order = async {
+        until_blocked(&client, &waiting[0]).await;
+        execute(&first, "COMMIT").await;
+        // It has m2's wallet now and waits for m3's; till-3 has the new account and waits for m2's wallet.
+        let holder = format!("SELECT pg_blocking_pids({})::text", waiting[0]);
+        until(&client, &holder, &format!("{{{}}}", backend(&slow).await)).await;
+        let one = [tea(1, "m2", &at)];
+        let till = sync(&third, "till-3", &one);
+        let release = async {
+            until_blocked(&client, &waiting[1]).await;
+            execute(&slow, "COMMIT").await;
+        };
+        tokio::join!(till, release).0
+    };
+    let (second, third) = tokio::join!(sync(&second, "till-2", &both), order);
+    assert_eq!(
+        told(&second),
+        [["1", "overdraft", "insufficient_funds", "f"], ["2", "accepted", "NULL", "f"]]
+    );
+    assert_eq!(told(&third), [["1", "overdraft", "insufficient_funds", "f"]]);
+    assert_eq!(posted(&client, "overdrafts:m2").await, "15000.00");
+    assert_purchases_sound(&db).await;
+}

@@ -1,7 +1,7 @@
 //! SQL face of the outbox.
 
 use super::rules::{from_cursor, horizon, to_cursor};
-use super::store::{self, Place};
+use super::store::{self, Log, Place};
 use crate::error::Result;
 use crate::form;
 use crate::ledger::{self, Ledger};
@@ -70,7 +70,7 @@ fn poll_events(
                 Timestamp(row.need_time(5)),
             )
         };
-        Ok(store::poll_events(&session, ledger.id, after, end, count, event))
+        Ok(store::poll(&session, Log::Events, ledger.id, after, end, count, event))
     });
     TableIterator::new(rows)
 }
@@ -115,7 +115,7 @@ fn poll_transfers(
         let session = Session::connect();
         let ledger = ledger::resolve(&session, ledger)?;
         let (after, end, count) = window(&session, after, max_count)?;
-        let rows = store::poll_transfers(&session, ledger.id, after, end, count, |row| {
+        let rows = store::poll(&session, Log::Transfers, ledger.id, after, end, count, |row| {
             transfer(&session, &ledger, row)
         });
         Ok(rows)

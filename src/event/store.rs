@@ -100,28 +100,27 @@ pub fn horizon(session: &Session) -> i64 {
     session.read(&HORIZON, &[]).first().map_or(0, |row| row.need(0))
 }
 
-/// Visits the next events behind `after`.
-pub fn poll_events<T>(
-    session: &Session,
-    ledger_id: i32,
-    after: Place,
-    horizon: i64,
-    count: i64,
-    visit: impl Fn(Row) -> T,
-) -> Vec<T> {
-    let arguments = [ledger_id.into(), after.position.into(), after.id.into(), horizon.into(), count.into()];
-    session.read(&POLL_EVENTS, &arguments).iter().map(visit).collect()
+/// What a consumer follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    Events,
+    Transfers,
 }
 
-/// Visits the next transfers behind `after`.
-pub fn poll_transfers<T>(
+/// Visits the next rows of a log behind `after`, as far as `horizon`.
+pub fn poll<T>(
     session: &Session,
+    log: Log,
     ledger_id: i32,
     after: Place,
     horizon: i64,
     count: i64,
     visit: impl Fn(Row) -> T,
 ) -> Vec<T> {
+    let statement = match log {
+        Log::Events => &POLL_EVENTS,
+        Log::Transfers => &POLL_TRANSFERS,
+    };
     let arguments = [ledger_id.into(), after.position.into(), after.id.into(), horizon.into(), count.into()];
-    session.read(&POLL_TRANSFERS, &arguments).iter().map(visit).collect()
+    session.read(statement, &arguments).iter().map(visit).collect()
 }

@@ -16,6 +16,7 @@ pub mod lines;
 pub mod proof;
 pub mod school;
 pub mod seed;
+pub mod tables;
 
 pub use books::{backend, balances, books, contents, posted, until, until_blocked};
 pub use clock::{away_from_midnight, away_from_the_hour};
@@ -26,6 +27,7 @@ pub use lines::{Line, call, calls, lines, try_call, try_calls, try_lines, value}
 pub use rust_decimal::{Decimal, dec};
 pub use seed::Seed;
 pub use serde_json::{Value, json};
+pub use tables::assert_tables_refuse;
 pub use tokio_postgres::Client;
 
 /// Whether the long forms are asked for (`make test-long`).

@@ -202,32 +202,7 @@ async fn sales(test: &str) -> (TestDb, Client, Vec<(String, String)>) {
 async fn the_tables_refuse_it_whoever_asks() {
     let (db, client, _) = sales("guards").await;
     let owner = db.connect().await;
-    // Guards are ENABLE ALWAYS: what replays a log does not get past them.
-    for role in ["origin", "replica"] {
-        execute(&owner, &format!("SET session_replication_role = {role}")).await;
-        let tables = TABLES.iter().flat_map(|table| {
-            ["DELETE FROM", "TRUNCATE"].map(|verb| {
-                let cascade = if verb == "TRUNCATE" { " CASCADE" } else { "" };
-                (format!("{verb} wallet_data.{table}{cascade}"), "guard")
-            })
-        });
-        let attempts = ATTEMPTS.iter().map(|(sql, refusal)| ((*sql).to_owned(), *refusal));
-        for (sql, refusal) in attempts.chain(tables) {
-            let error = owner.batch_execute(&sql).await.expect_err(&sql);
-            let said = error.as_db_error().expect("the server's");
-            match refusal {
-                "guard" => assert_eq!(sql_error(&error).token(), "append_only", "{sql}: {said:?}"),
-                constraint => assert_eq!(said.constraint(), Some(constraint), "{sql}: {said:?}"),
-            }
-        }
-    }
-    // The application has no rights on the tables at all.
-    for table in TABLES {
-        for sql in ["DELETE FROM", "TRUNCATE"] {
-            let error = client.batch_execute(&format!("{sql} wallet_data.{table}")).await.expect_err(table);
-            assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{table}");
-        }
-    }
+    assert_tables_refuse(&owner, &client, TABLES, ATTEMPTS).await;
     assert_purchases_sound(&db).await;
 }
 

@@ -121,6 +121,8 @@ COMMENT ON FUNCTION wallet_ledger.receive_webhook IS
     'Takes a webhook in: verifies it, stores it once, and matches and posts each of its lines. provider, headers, body: as for verify_webhook; confirmed: the caller has asked the gateway''s own status API. Returns counts and one outcome per line; send http_status back, and for snap response_code. The same body again gets the first answer.';
 COMMENT ON FUNCTION wallet_ledger.reprocess_webhook IS
     'Works through a stored webhook again: what was rejected then may be understood now. webhook_id: from receive_webhook() or the view webhook_lines. Returns the new outcomes; the stored answer stays the first.';
+COMMENT ON FUNCTION wallet_ledger.forget_webhook_refusals IS
+    'Deletes what webhook_refusals shows of longer ago than older_than (an interval, at least one hour), the oldest first, at most max_count. Returns how many; call again until it returns less than max_count.';
 
 -- Money in: statements and the proof
 COMMENT ON FUNCTION wallet_ledger.import_statement IS

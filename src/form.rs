@@ -39,6 +39,15 @@ pub fn max_count(count: Option<i32>, most: i32) -> Result<i64> {
     }
 }
 
+/// From which age on something is forgotten: seconds, at least an hour. `micros`: of the interval `older_than`.
+pub fn age(micros: Option<i128>) -> Result<i64> {
+    let seconds = micros.ok_or_else(|| missing("older_than"))? / 1_000_000;
+    if seconds < 3600 {
+        return Err(invalid("older_than", "be at least one hour"));
+    }
+    Ok(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +73,16 @@ mod tests {
         assert_eq!(max_count(Some(10), 10), Ok(10));
         for count in [None, Some(0), Some(-1), Some(11), Some(i32::MAX)] {
             assert!(max_count(count, 10).is_err(), "{count:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_forgotten_within_the_hour() {
+        const HOUR: i128 = 3_600_000_000;
+        assert_eq!(age(Some(HOUR)), Ok(3600));
+        assert_eq!(age(Some(i128::MAX)), Ok(i64::MAX));
+        for micros in [None, Some(HOUR - 1), Some(0), Some(-HOUR), Some(i128::MIN)] {
+            assert!(age(micros).is_err(), "{micros:?}");
         }
     }
 }

@@ -55,6 +55,7 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     register_bank_account, create_intent, cancel_intent, expire_intents, submit_payment_proof, reject_payment,
     match_mutation, match_mutation_by_hand, verify_payment, assign_mutation, unmatch_mutation, return_mutation,
     mark_mutation_duplicate, set_webhook_secret, verify_webhook, receive_webhook, reprocess_webhook,
+    forget_webhook_refusals,
     import_statement, bank_proof, set_rate, list_rates, open_escrow, mark_shipped, confirm_receipt, release_escrow,
     refund_escrow, release_due_escrows, open_dispute, add_dispute_note, resolve_dispute,
     open_group_buy, join_group_buy, settle_group_buy, record_bank_release,

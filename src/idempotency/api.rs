@@ -1,6 +1,5 @@
 //! SQL face of idempotency: retention.
 
-use crate::error::{invalid, missing};
 use crate::form;
 use crate::spi::Session;
 use crate::{ledger, report};
@@ -25,12 +24,8 @@ fn forget_idempotency_keys(
 ) -> i64 {
     report::run(|| {
         let session = Session::connect();
-        let older_than = older_than.ok_or_else(|| missing("older_than"))?;
+        let seconds = form::age(older_than.map(|age| age.as_micros()))?;
         let max_count = form::max_count(max_count, 1_000_000)?;
-        let seconds = (older_than.as_micros() / 1_000_000) as i64;
-        if seconds < 3600 {
-            return Err(invalid("older_than", "be at least one hour: a key must outlive every retry"));
-        }
         let ledger = ledger::resolve(&session, ledger)?;
         Ok(super::store::forget(&session, ledger.id, seconds, max_count))
     })

@@ -6,10 +6,9 @@ use super::refusal::{not_understood, rejected};
 use super::rules::{Headers, Provider, Verdict};
 use super::{Delivery, receive, reprocess, set_secret, verify};
 use crate::error::{Code, LedgerError, Result, missing};
-use crate::ledger;
-use crate::report;
 use crate::spi::face::{Composite, JsonIn, Timestamp, composite_result, micros};
 use crate::spi::{Argument, Session};
+use crate::{form, ledger, report};
 use pgrx::prelude::*;
 use std::ffi::CStr;
 use uuid::Uuid;
@@ -212,6 +211,30 @@ fn reprocess_webhook(
         let ledger = ledger::resolve(&session, ledger)?;
         let id = webhook_id.ok_or_else(|| missing("webhook_id"))?;
         Ok(WebhookAnswer(reprocess(&session, &ledger, Uuid::from_bytes(*id.as_bytes()))?))
+    })
+}
+
+/// Deletes what the view `webhook_refusals` shows of long ago, at most `max_count`, the oldest first. Anybody who
+/// knows the address of an endpoint can send it something to refuse: so this may be much.
+///
+/// * `older_than`: age as an interval, at least one hour.
+/// * `max_count`: upper bound of the work of one call, 1 to 1,000,000.
+///
+/// Returns how many were deleted. Call again until it returns less than `max_count`. Errors: missing_argument,
+/// invalid_argument.
+#[pg_extern(security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn forget_webhook_refusals(
+    older_than: default!(Option<Interval>, "'90 days'"),
+    max_count: default!(Option<i32>, 10000),
+    ledger: default!(Option<&str>, "NULL"),
+) -> i64 {
+    report::run(|| {
+        let session = Session::connect();
+        let seconds = form::age(older_than.map(|age| age.as_micros()))?;
+        let max_count = form::max_count(max_count, 1_000_000)?;
+        let ledger = ledger::resolve(&session, ledger)?;
+        Ok(super::store::forget(&session, ledger.id, seconds, max_count))
     })
 }
 

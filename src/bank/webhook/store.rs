@@ -5,7 +5,7 @@ use crate::spi::jsonb::Document;
 use crate::spi::settings::with_fast_compression;
 use crate::spi::{Argument, Session, Statement};
 use pgrx::pg_sys::{
-    BOOLOID, BYTEAOID, DATEOID, INT2OID, INT4OID, JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID,
+    BOOLOID, BYTEAOID, DATEOID, INT2OID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -86,6 +86,15 @@ static REFUSE: Statement = Statement::new(
          (ledger_id, refusal_id, provider_id, body_bytes, received_at, body_digest, reason)
      VALUES ($1, $2, $3, $4, $5, $6, $7)",
     &[INT4OID, UUIDOID, INT2OID, INT4OID, TIMESTAMPTZOID, BYTEAOID, TEXTOID],
+);
+
+static FORGET: Statement = Statement::new(
+    "WITH old AS (
+         SELECT refusal_id FROM wallet_data.webhook_refusals
+         WHERE ledger_id = $1 AND received_at < clock_timestamp() - make_interval(secs => $2::double precision)
+         ORDER BY received_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+     DELETE FROM wallet_data.webhook_refusals r USING old WHERE r.ledger_id = $1 AND r.refusal_id = old.refusal_id",
+    &[INT4OID, INT8OID, INT8OID],
 );
 
 /// The secrets that may verify a webhook at this moment, the current one first.
@@ -235,4 +244,9 @@ pub fn refuse(
         reason.into(),
     ];
     session.run(&REFUSE, &arguments);
+}
+
+/// Deletes what was written down of refusals at least so long ago, the oldest first; how many they were.
+pub fn forget(session: &Session, ledger_id: i32, seconds: i64, max_count: i64) -> i64 {
+    session.run(&FORGET, &[ledger_id.into(), seconds.into(), max_count.into()]).count() as i64
 }

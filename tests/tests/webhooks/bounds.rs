@@ -78,6 +78,29 @@ async fn a_mebibyte_is_read_and_a_byte_more_is_not() {
     assert_bank_sound(&client).await;
 }
 
+/// Anybody can send an endpoint something to refuse: what is written down of it has an end.
+#[tokio::test]
+async fn refusals_of_long_ago_are_forgotten() {
+    let (db, client) = bank_books("forgotten").await;
+    for body in ["[]", "[1]", "[2]", "[3]"] {
+        let refused = call(&client, &delivery("moota", &json!({}), body)).await;
+        assert_eq!(refused.pick(["outcome", "reason"]), ["refused", "signature_missing"]);
+    }
+    let age = "WITH r AS (SELECT refusal_id, row_number() OVER (ORDER BY refusal_id) AS n
+                          FROM wallet_data.webhook_refusals)
+               UPDATE wallet_data.webhook_refusals w SET received_at = now() - r.n * interval '30 days'
+               FROM r WHERE r.refusal_id = w.refusal_id";
+    db::execute(&db.connect().await, age).await;
+    let left = "SELECT count(*) FROM wallet_ledger.webhook_refusals";
+    for (arguments, forgotten, rest) in
+        [("", "2", "2"), ("'45 days', 1", "1", "1"), ("'45 days', 1", "0", "1"), ("'1 hour'", "1", "0")]
+    {
+        let answer = call(&client, &format!("forget_webhook_refusals({arguments})")).await;
+        assert_eq!(&answer["forget_webhook_refusals"], forgotten, "{arguments}");
+        assert_eq!(value(&client, left).await, rest, "{arguments}");
+    }
+}
+
 /// A canteen where everything costs the same: what looks alike is told apart, and not by comparing each with
 /// each for ever.
 #[tokio::test]

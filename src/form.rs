@@ -39,13 +39,16 @@ pub fn max_count(count: Option<i32>, most: i32) -> Result<i64> {
     }
 }
 
-/// From which age on something is forgotten: seconds, at least an hour. `micros`: of the interval `older_than`.
+/// From which age on something is forgotten: microseconds, at least an hour. What would reach back before all
+/// history is as good as for ever. `micros`: of the interval `older_than`.
 pub fn age(micros: Option<i128>) -> Result<i64> {
-    let seconds = micros.ok_or_else(|| missing("older_than"))? / 1_000_000;
-    if seconds < 3600 {
+    const HOUR: i128 = 3_600_000_000;
+    const FOR_EVER: i64 = 24 * 366 * 5_000 * 3_600_000_000;
+    let micros = micros.ok_or_else(|| missing("older_than"))?;
+    if micros < HOUR {
         return Err(invalid("older_than", "be at least one hour"));
     }
-    Ok(i64::try_from(seconds).unwrap_or(i64::MAX))
+    Ok(i64::try_from(micros).unwrap_or(FOR_EVER).min(FOR_EVER))
 }
 
 #[cfg(test)]
@@ -79,8 +82,8 @@ mod tests {
     #[test]
     fn nothing_is_forgotten_within_the_hour() {
         const HOUR: i128 = 3_600_000_000;
-        assert_eq!(age(Some(HOUR)), Ok(3600));
-        assert_eq!(age(Some(i128::MAX)), Ok(i64::MAX));
+        assert_eq!(age(Some(HOUR)), Ok(3_600_000_000));
+        assert_eq!(age(Some(i128::MAX)), age(Some(i128::from(i64::MAX))));
         for micros in [None, Some(HOUR - 1), Some(0), Some(-HOUR), Some(i128::MIN)] {
             assert!(age(micros).is_err(), "{micros:?}");
         }

@@ -24,9 +24,9 @@ fn forget_idempotency_keys(
 ) -> i64 {
     report::run(|| {
         let session = Session::connect();
-        let seconds = form::age(older_than.map(|age| age.as_micros()))?;
+        let age = form::age(older_than.map(|age| age.as_micros()))?;
         let max_count = form::max_count(max_count, 1_000_000)?;
         let ledger = ledger::resolve(&session, ledger)?;
-        Ok(super::store::forget(&session, ledger.id, seconds, max_count))
+        Ok(super::store::forget(&session, ledger.id, ledger::now() - age, max_count))
     })
 }

@@ -72,11 +72,11 @@ static SET_ERRORS: Statement = Statement::new(
 static FORGET: Statement = Statement::new(
     "WITH old AS (
          SELECT key FROM wallet_data.idempotency_keys
-         WHERE ledger_id = $1 AND created_at < clock_timestamp() - make_interval(secs => $2::double precision)
+         WHERE ledger_id = $1 AND created_at < $2
            AND NOT starts_with(key, 'trigger:')
          ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED)
      DELETE FROM wallet_data.idempotency_keys k USING old WHERE k.ledger_id = $1 AND k.key = old.key",
-    &[INT4OID, INT8OID, INT8OID],
+    &[INT4OID, TIMESTAMPTZOID, INT8OID],
 );
 
 /// Claims one key; false where it was claimed before. Waits for a session that is claiming it.
@@ -144,7 +144,7 @@ pub fn set_errors(session: &Session, ledger_id: i32, rejections: &[(&str, Value)
     session.run(&SET_ERRORS, &[ledger_id.into()]);
 }
 
-/// Deletes up to `max_count` keys older than `seconds`, the oldest first; returns how many.
-pub fn forget(session: &Session, ledger_id: i32, seconds: i64, max_count: i64) -> i64 {
-    session.run(&FORGET, &[ledger_id.into(), seconds.into(), max_count.into()]).count() as i64
+/// Deletes up to `max_count` keys made before that moment, the oldest first; returns how many.
+pub fn forget(session: &Session, ledger_id: i32, before: i64, max_count: i64) -> i64 {
+    session.run(&FORGET, &[ledger_id.into(), before.into(), max_count.into()]).count() as i64
 }

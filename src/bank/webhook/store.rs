@@ -91,10 +91,10 @@ static REFUSE: Statement = Statement::new(
 static FORGET: Statement = Statement::new(
     "WITH old AS (
          SELECT refusal_id FROM wallet_data.webhook_refusals
-         WHERE ledger_id = $1 AND received_at < clock_timestamp() - make_interval(secs => $2::double precision)
+         WHERE ledger_id = $1 AND received_at < $2
          ORDER BY received_at LIMIT $3 FOR UPDATE SKIP LOCKED)
      DELETE FROM wallet_data.webhook_refusals r USING old WHERE r.ledger_id = $1 AND r.refusal_id = old.refusal_id",
-    &[INT4OID, INT8OID, INT8OID],
+    &[INT4OID, TIMESTAMPTZOID, INT8OID],
 );
 
 /// The secrets that may verify a webhook at this moment, the current one first.
@@ -246,7 +246,7 @@ pub fn refuse(
     session.run(&REFUSE, &arguments);
 }
 
-/// Deletes what was written down of refusals at least so long ago, the oldest first; how many they were.
-pub fn forget(session: &Session, ledger_id: i32, seconds: i64, max_count: i64) -> i64 {
-    session.run(&FORGET, &[ledger_id.into(), seconds.into(), max_count.into()]).count() as i64
+/// Deletes what was written down of refusals before that moment, the oldest first; how many they were.
+pub fn forget(session: &Session, ledger_id: i32, before: i64, max_count: i64) -> i64 {
+    session.run(&FORGET, &[ledger_id.into(), before.into(), max_count.into()]).count() as i64
 }

@@ -92,9 +92,13 @@ async fn refusals_of_long_ago_are_forgotten() {
                FROM r WHERE r.refusal_id = w.refusal_id";
     db::execute(&db.connect().await, age).await;
     let left = "SELECT count(*) FROM wallet_ledger.webhook_refusals";
-    for (arguments, forgotten, rest) in
-        [("", "2", "2"), ("'45 days', 1", "1", "1"), ("'45 days', 1", "0", "1"), ("'1 hour'", "1", "0")]
-    {
+    for (arguments, forgotten, rest) in [
+        ("'200000 years'", "0", "4"),
+        ("", "2", "2"),
+        ("'45 days', 1", "1", "1"),
+        ("'45 days', 1", "0", "1"),
+        ("'1 hour'", "1", "0"),
+    ] {
         let answer = call(&client, &format!("forget_webhook_refusals({arguments})")).await;
         assert_eq!(&answer["forget_webhook_refusals"], forgotten, "{arguments}");
         assert_eq!(value(&client, left).await, rest, "{arguments}");

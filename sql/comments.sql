@@ -218,7 +218,7 @@ COMMENT ON FUNCTION wallet_ledger.enrol_fingerprint IS
 COMMENT ON FUNCTION wallet_ledger.create_qr_code IS
     'Makes a code for a member to show at a till: once, and for 5 seconds to 15 minutes. Returns the token, which is told this once.';
 COMMENT ON FUNCTION wallet_ledger.record_authentication IS
-    'Records how a member was identified. method: fingerprint (matched on the device), pin (credential: the PIN) or qr (credential: the token; member may be NULL). Failed is a row with succeeded = false and its reason, not an error. Returns the authentication, which one purchase may refer to.';
+    'Records how a member was identified. method: fingerprint (matched on the device), pin (credential: the PIN) or qr (credential: the token; member may be NULL). Failed is a row with succeeded = false and its reason, not an error. Returns the authentication, which one purchase may refer to; where a device recorded it, one of that device''s merchant.';
 -- Purchases
 COMMENT ON FUNCTION wallet_ledger.purchase IS
     'Sells items of a merchant''s catalogue to a member, who pays from their wallet. member_account: a wallet''s address, or a member''s name; merchant: who sells; items: 1 to 200 lines such as [{"item": "nasi-goreng", "quantity": 2}]; device: the merchant''s till; authentication: how the member was identified, {"authentication_id": "…"}; effective_at: when it counts, now by default; on_error: raise (a refusal is an error and leaves nothing) or report (it is written down, the guardian is told, and the row says refused). Price and category are the catalogue''s of this moment; a line costs price times quantity, rounded half to even. Each category is one transfer of kind purchase.';

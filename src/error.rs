@@ -134,7 +134,7 @@ pub static ALL: &[Definition] = &[
     define(Code::AppendOnly, "append_only", 403, "Booked rows cannot be changed or deleted.", "Post a correction: reverse_transfer() names what it reverses."),
     define(Code::ReservedKind, "reserved_kind", 403, "The kind is written by the ledger itself.", "Use another kind, or the function that the kind belongs to."),
     define(Code::NotAllowed, "not_allowed", 403, "The acting person has no role that may do this here.", "Ask an administrator for a role; role_permissions() says what each may do."),
-    define(Code::AuthenticationInvalid, "authentication_invalid", 403, "The authentication does not serve this purchase.", "Identify the member again; the detail has the reason: unknown, failed, used or expired."),
+    define(Code::AuthenticationInvalid, "authentication_invalid", 403, "The authentication does not serve this purchase.", "Identify the member again; the detail has the reason: unknown, failed, elsewhere, used or expired."),
     define(Code::LedgerNotFound, "ledger_not_found", 404, "No such ledger.", "Create it with create_ledger(), or correct the name."),
     define(Code::CurrencyNotFound, "currency_not_found", 404, "No such currency.", "Create it with create_currency(code, scale)."),
     define(Code::KindNotFound, "kind_not_found", 404, "No such kind in this ledger.", "Use one of the view kinds, or add it with create_kind()."),

@@ -232,11 +232,19 @@ fn record(
     }
 }
 
-/// Uses an authentication for what a member buys at a moment, once. Returns how the member was identified.
-pub fn consume(session: &Session, ledger: &Ledger, id: Uuid, member: &str, at: i64) -> Result<Method> {
+/// Uses an authentication for what a member buys of a merchant at a moment, once. Returns how the member was
+/// identified.
+pub fn consume(
+    session: &Session,
+    ledger: &Ledger,
+    id: Uuid,
+    member: &str,
+    merchant: &str,
+    at: i64,
+) -> Result<Method> {
     let validity = setting::read(session, ledger, at)?.micros(Setting::AuthenticationValidity);
     let recorded = store::lock_authentication(session, ledger.id, id);
-    let method = rules::check_serves(id, recorded.as_ref(), member, validity, at)?;
+    let method = rules::check_serves(id, recorded.as_ref(), member, merchant, validity, at)?;
     store::use_authentication(session, ledger.id, id, at);
     Ok(method)
 }

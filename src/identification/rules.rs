@@ -112,14 +112,17 @@ pub struct Recorded {
     pub succeeded: bool,
     pub recorded_at: i64,
     pub used_at: Option<i64>,
+    /// Whose till recorded it, if one did.
+    pub merchant: Option<String>,
 }
 
-/// Whether an authentication serves what this member buys at a moment. One of another member's is told of as one
-/// that is not there.
+/// Whether an authentication serves what this member buys of a merchant at a moment. One of another member's is told
+/// of as one that is not there.
 pub fn check_serves(
     id: Uuid,
     recorded: Option<&Recorded>,
     member: &str,
+    merchant: &str,
     validity: i64,
     at: i64,
 ) -> Result<Method> {
@@ -133,6 +136,10 @@ pub fn check_serves(
     };
     if !recorded.succeeded {
         return Err(refused("failed", format!("the authentication {id} did not succeed")));
+    }
+    if recorded.merchant.as_deref().is_some_and(|recorder| recorder != merchant) {
+        let message = format!("a till of {merchant} did not record the authentication {id}");
+        return Err(refused("elsewhere", message));
     }
     if recorded.used_at.is_some() {
         return Err(refused("used", format!("the authentication {id} was used before")));
@@ -182,9 +189,10 @@ mod tests {
             succeeded: true,
             recorded_at: 1_000,
             used_at: None,
+            merchant: None,
         };
         let ask = |recorded: Option<&Recorded>, member: &str, at| {
-            check_serves(id, recorded, member, 100, at)
+            check_serves(id, recorded, member, "canteen", 100, at)
                 .map_err(|error| error.detail()["reason"].as_str().unwrap_or_default().to_owned())
         };
         // One that was recorded after the moment is as good.
@@ -197,6 +205,9 @@ mod tests {
         assert_eq!(ask(None, "ana", 1_000), reason("unknown"));
         let used = Recorded { used_at: Some(1_001), ..good.clone() };
         assert_eq!(ask(Some(&used), "ana", 1_002), reason("used"));
+        let at = |merchant: &str| Recorded { merchant: Some(merchant.to_owned()), ..good.clone() };
+        assert_eq!(ask(Some(&at("canteen")), "ana", 1_002), Ok(Method::Pin));
+        assert_eq!(ask(Some(&at("shop")), "ana", 1_002), reason("elsewhere"));
         let failed = Recorded { succeeded: false, ..good };
         assert_eq!(ask(Some(&failed), "ana", 1_002), reason("failed"));
         let nobody = Recorded { member: None, ..failed };

@@ -93,8 +93,9 @@ static RECORD: Statement = Statement::new(
 );
 
 static LOCK_AUTHENTICATION: Statement = Statement::new(
-    "SELECT member::text, method_id::smallint, succeeded, recorded_at, used_at
-     FROM wallet_data.authentications WHERE ledger_id = $1 AND authentication_id = $2 FOR NO KEY UPDATE",
+    "SELECT member::text, method_id::smallint, succeeded, recorded_at, used_at,
+            (SELECT d.merchant::text FROM wallet_data.devices d WHERE d.ledger_id = $1 AND d.device = a.device)
+     FROM wallet_data.authentications a WHERE ledger_id = $1 AND authentication_id = $2 FOR NO KEY UPDATE",
     &[INT4OID, UUIDOID],
 );
 
@@ -238,6 +239,7 @@ pub fn lock_authentication(session: &Session, ledger_id: i32, id: Uuid) -> Optio
         succeeded: row.need(2),
         recorded_at: row.need_time(3),
         used_at: row.time(4),
+        merchant: row.get(5),
     })
 }
 

@@ -99,7 +99,7 @@ pub fn buy(session: &Session, ledger: &Ledger, asked: &str, scene: Scene, order:
         member: member.clone(),
     };
     let paid = check_active(member, merchant, &scene, order)
-        .and_then(|()| identify(session, ledger, order.authentication_id, &member.member, now))
+        .and_then(|()| identify(session, ledger, order, &member.member, now))
         .and_then(|method| {
             purchase.method = method;
             pay(session, ledger, &mut purchase, &merchant.account, order.effective_at)
@@ -179,14 +179,15 @@ fn check_active(member: &Member, merchant: &Merchant, scene: &Scene, order: &Ord
 fn identify(
     session: &Session,
     ledger: &Ledger,
-    id: Option<Uuid>,
+    order: &Order,
     member: &str,
     at: i64,
 ) -> Result<Option<String>> {
-    id.map(|id| {
-        identification::consume(session, ledger, id, member, at).map(|method| method.name().to_owned())
-    })
-    .transpose()
+    let consumed = order
+        .authentication_id
+        .map(|id| identification::consume(session, ledger, id, member, order.merchant, at))
+        .transpose()?;
+    Ok(consumed.map(|method| method.name().to_owned()))
 }
 
 /// Posts what a purchase costs and writes its transfers into it; returns what is left.

@@ -1,7 +1,7 @@
 //! What an authentication is good for: one purchase of its member, soon.
 
 use futures::future::join_all;
-use wallet_ledger_tests::school::{assert_purchases_sound, buy, school, try_buy};
+use wallet_ledger_tests::school::{assert_purchases_sound, buy, item_of, school, try_buy};
 use wallet_ledger_tests::*;
 
 const PIN: &str = "90417263";
@@ -53,6 +53,13 @@ async fn what_is_no_authentication_of_the_buyer_buys_nothing() {
     assert_invalid(try_buy(&client, "m2", LUNCH, &identified(&client, PIN).await).await, "unknown");
     let nobodys = referring_to("0190a000-0000-7000-8000-000000000001");
     assert_invalid(try_buy(&client, "m1", LUNCH, &nobodys).await, "unknown");
+    // The cooperative's till has no business with what the canteen's has seen.
+    let more = identified(&client, PIN).await;
+    call(&client, "create_merchant('cooperative')").await;
+    item_of(&client, "cooperative", "es-teh", "5000", "'drink'", 0).await;
+    let elsewhere = format!("purchase('m1', 'cooperative', '{LUNCH}'{more})");
+    assert_invalid(try_call(&client, &elsewhere).await, "elsewhere");
+    buy(&client, "m1", LUNCH, &more).await;
     // What is refused with an error has used nothing up.
     let more = identified(&client, PIN).await;
     let dear = r#"[{"item": "nasi-goreng", "quantity": 100}]"#;

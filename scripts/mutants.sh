@@ -190,6 +190,10 @@ no_limit_history_guard() {
         'DISABLE TRIGGER spending_limits_append_only'
 }
 no_dated_mark() { replace src/limit/rules/meter.rs '&& !stored.is_dated =>' '=>'; }
+no_restricted_operation() {
+    replace src/spi/identity.rs 'SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION' \
+        'SECURITY_LOCAL_USERID_CHANGE'
+}
 no_look_for_late_accounts() { replace src/purchase/overdraft.rs '_ if is_late => continue' '_ if is_late && false => continue'; }
 # shellcheck disable=SC2016
 no_till_lock() { replace src/purchase/sync/store.rs 'd.device = $2 FOR NO KEY UPDATE OF d' 'd.device = $2'; }
@@ -235,6 +239,7 @@ no_limit_bound                limits changes::rows_of_the_history_cannot_be_chan
 no_limit_history_guard        limits changes::rows_of_the_history_cannot_be_changed
 no_dated_mark                 limits times::what_is_dated_into_the_future_counts_when_its_day_comes
 no_look_for_late_accounts     sync conflicts::an_account_made_while_a_till_waited_is_locked_in_the_one_order
+no_restricted_operation       triggers_bank rights::an_orders_trigger_cannot_get_at_the_ledgers_rights
 no_till_lock                  sync the_same_batch_at_once_is_taken_once
 no_refund_lock                purchases refunds::fifty_refunds_at_once_never_exceed
 no_access                     access everybody_tries_everything

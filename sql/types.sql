@@ -1,3 +1,37 @@
+-- The first statement of the extension's script. Whoever could put objects of their own into the schema beforehand
+-- could have the statements below call them with the rights of whoever installs: an operator, say, for two types that
+-- pg_catalog has none for. So nothing here is looked up by search_path.
+DO $$
+DECLARE
+    stranger text;
+BEGIN
+    SELECT pg_catalog.pg_get_userbyid(o.owner) INTO stranger
+    FROM (SELECT n.nspowner AS owner FROM pg_catalog.pg_namespace n
+          WHERE n.nspname OPERATOR(pg_catalog.=) 'wallet_ledger'
+          UNION ALL
+          SELECT p.proowner FROM pg_catalog.pg_proc p
+          JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+          WHERE n.nspname OPERATOR(pg_catalog.=) 'wallet_ledger'
+          UNION ALL
+          SELECT p.oprowner FROM pg_catalog.pg_operator p
+          JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.oprnamespace
+          WHERE n.nspname OPERATOR(pg_catalog.=) 'wallet_ledger'
+          UNION ALL
+          SELECT t.typowner FROM pg_catalog.pg_type t
+          JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+          WHERE n.nspname OPERATOR(pg_catalog.=) 'wallet_ledger') o
+    JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) o.owner
+    WHERE NOT r.rolsuper AND r.rolname OPERATOR(pg_catalog.<>) CURRENT_USER
+      AND r.rolname OPERATOR(pg_catalog.<>) 'wallet_owner'
+    LIMIT 1;
+    IF stranger IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = '42501',
+            MESSAGE = pg_catalog.format('schema wallet_ledger, or something in it, belongs to %s', stranger),
+            HINT = 'Drop or rename what is there; the extension makes the schema itself.';
+    END IF;
+END $$;
+
 -- The shapes of results. Composites rather than TABLE (…): PostgREST turns one row into one object,
 -- and functions that tell the same thing share one shape. Attributes are appended, never reordered.
 

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::form;
 use crate::ledger::{self, Ledger};
 use crate::report;
-use crate::spi::face::{NumericOut, Timestamp};
+use crate::spi::face::{JsonOut, NumericOut, Timestamp};
 use crate::spi::{Row, Session};
 use pgrx::prelude::*;
 use uuid::Uuid;
@@ -50,7 +50,7 @@ fn poll_events(
         name!(ledger, String),
         name!(topic, String),
         name!(subject, String),
-        name!(payload, pgrx::JsonB),
+        name!(payload, JsonOut),
         name!(created_at, Timestamp),
     ),
 > {
@@ -66,7 +66,7 @@ fn poll_events(
                 ledger.name.clone(),
                 row.need::<String>(2),
                 row.need::<String>(3),
-                row.need::<pgrx::JsonB>(4),
+                JsonOut(row.document(4).expect("the column is NOT NULL")),
                 Timestamp(row.need_time(5)),
             )
         };
@@ -101,7 +101,7 @@ fn poll_transfers(
         name!(kind, String),
         name!(reference, Option<String>),
         name!(description, Option<String>),
-        name!(metadata, Option<pgrx::JsonB>),
+        name!(metadata, Option<JsonOut>),
         name!(reverses_id, Option<pgrx::Uuid>),
         name!(debit_balance, NumericOut),
         name!(credit_balance, NumericOut),
@@ -135,7 +135,7 @@ type Polled = (
     String,
     Option<String>,
     Option<String>,
-    Option<pgrx::JsonB>,
+    Option<JsonOut>,
     Option<pgrx::Uuid>,
     NumericOut,
     NumericOut,
@@ -159,7 +159,7 @@ fn transfer(session: &Session, ledger: &Ledger, row: Row) -> Polled {
         ledger::kind_name(session, ledger, row.need(7)),
         row.get(8),
         row.get(9),
-        row.get(10),
+        row.document(10).map(JsonOut),
         row.id(11).map(uuid),
         NumericOut(row.need_decimal(12)),
         NumericOut(row.need_decimal(13)),

@@ -11,7 +11,7 @@ pub mod store;
 
 use crate::error::{Code, LedgerError, Result};
 use crate::ledger;
-use crate::spi::Session;
+use crate::spi::{Session, settings};
 
 /// The tables, in the order of their dependencies. Version 1.
 const TABLES: &[&str] = &[
@@ -63,9 +63,14 @@ pub fn library_version() -> i32 {
     MIGRATIONS.last().map_or(0, |(version, _)| *version)
 }
 
-/// Brings the data schema to the library's version; returns the version before and after.
+/// Brings the data schema to the library's version; returns the version before and after. Nothing is looked up by the
+/// caller's search_path, which is the same afterwards.
 pub fn install(session: &Session) -> Result<(i32, i32)> {
-    store::lock(session);
+    settings::with(&[(c"search_path", c"pg_catalog, pg_temp")], || install_all(session))
+}
+
+fn install_all(session: &Session) -> Result<(i32, i32)> {
+    store::lock();
     let caller = store::caller(session);
     rules::check_caller(&caller)?;
     store::ensure_roles(session, &caller);

@@ -2,7 +2,7 @@
 
 use super::rules::Caller;
 use crate::spi::{Row, Session, Statement};
-use pgrx::pg_sys::{INT4OID, INT8OID, TEXTOID};
+use pgrx::pg_sys::{self, INT4OID, INT8OID, TEXTOID};
 
 static CALLER: Statement = Statement::new(
     "SELECT r.rolname::text, pg_catalog.current_setting('role'), r.rolsuper, r.rolcreaterole,
@@ -37,9 +37,14 @@ static ENSURE_TIMELINE: Statement = Statement::new(
     &[INT8OID],
 );
 
-/// Installations wait for each other. The number is an arbitrary constant of this project.
-pub fn lock(session: &Session) {
-    session.script("SELECT pg_catalog.pg_advisory_xact_lock(7205759403792793)");
+/// Installations wait for each other, and for whoever drops the extension.
+pub fn lock() {
+    // SAFETY: an ordinary heavyweight lock on an object of the catalogue, released at the end of the transaction.
+    unsafe {
+        let extension = pg_sys::get_extension_oid(c"wallet_ledger".as_ptr(), false);
+        let mode = pg_sys::ShareUpdateExclusiveLock as i32;
+        pg_sys::LockDatabaseObject(pg_sys::ExtensionRelationId, extension, 0, mode);
+    }
 }
 
 pub fn caller(session: &Session) -> Caller {
@@ -88,7 +93,7 @@ fn quoted(name: &str) -> String {
 
 /// From here on objects belong to wallet_owner; an error ends it with the transaction.
 pub fn become_owner(session: &Session) {
-    session.script("SET LOCAL ROLE wallet_owner; SET LOCAL search_path = pg_catalog, pg_temp");
+    session.script("SET LOCAL ROLE wallet_owner");
 }
 
 pub fn become_caller(session: &Session, caller: &Caller) {

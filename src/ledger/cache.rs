@@ -104,7 +104,7 @@ pub fn keep_position_offset(offset: i64) {
     with(|cache| cache.position_offset = Some(offset));
 }
 
-/// Registers the callbacks that empty the cache when a transaction or subtransaction aborts.
+/// Registers the callbacks that empty the cache when a transaction or subtransaction aborts, or is prepared.
 pub fn register() {
     // SAFETY: called once, from _PG_init.
     unsafe {
@@ -122,7 +122,9 @@ fn clear() {
 }
 
 unsafe extern "C-unwind" fn at_transaction_end(event: pg_sys::XactEvent::Type, _: *mut std::ffi::c_void) {
-    if event == pg_sys::XactEvent::XACT_EVENT_ABORT {
+    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_PREPARE};
+    // What is prepared is not there yet, and may never be.
+    if matches!(event, XACT_EVENT_ABORT | XACT_EVENT_PREPARE) {
         clear();
     }
 }

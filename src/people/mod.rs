@@ -67,7 +67,7 @@ pub fn create_member(
     let target = Target { member: Some(new.name), merchant: None };
     access::demand(session, ledger, Action::CreateMember, target)?;
     if let Some(actor) = new.actor {
-        store::roles::lock_actor(session, ledger.id, actor);
+        ledger::lock_actor(ledger, actor);
     }
     let address = format!("wallets:{}", new.name);
     open_account(session, ledger, &address, currency, new.name)?;
@@ -94,7 +94,7 @@ pub fn create_member(
 pub fn create_guardian(session: &Session, ledger: &Ledger, new: &NewPerson) -> Result<Guardian> {
     access::demand(session, ledger, Action::CreateGuardian, Target::default())?;
     if let Some(actor) = new.actor {
-        store::roles::lock_actor(session, ledger.id, actor);
+        ledger::lock_actor(ledger, actor);
     }
     if store::insert_guardian(session, ledger.id, new, ledger::now()) {
         let guardian = find_guardian(session, ledger, new.name)?;

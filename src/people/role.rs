@@ -129,7 +129,7 @@ pub fn revoke(
 
 /// Makes somebody the actor of a member or a guardian who has none; false where they are already.
 fn set_actor(session: &Session, ledger: &Ledger, kind: Kind, name: &str, actor: &str) -> Result<bool> {
-    store::lock_actor(session, ledger.id, actor);
+    ledger::lock_actor(ledger, actor);
     let is_theirs = |there: &Option<String>| there.as_deref() == Some(actor);
     let before = actor_of(session, ledger, kind, name);
     if is_theirs(&before) {

@@ -31,6 +31,10 @@ pub struct Timestamp(pub i64);
 #[derive(Clone, Debug)]
 pub struct JsonIn(pub Document);
 
+/// A `jsonb` result whose numbers keep all of their digits, as a parser into floats would not let them; some it would
+/// not even read.
+pub struct JsonOut(pub Document);
+
 /// A `jsonb` argument that is an array of objects.
 pub struct JsonItems(pub Items);
 
@@ -104,6 +108,7 @@ sql_type!(NumericIn, "numeric");
 sql_type!(NumericOut, "numeric");
 sql_type!(Timestamp, "timestamp with time zone");
 sql_type!(JsonIn, "jsonb");
+sql_type!(JsonOut, "jsonb");
 sql_type!(JsonItems, "jsonb");
 sql_type!(Regclass, "regclass");
 argument!(NumericIn);
@@ -113,6 +118,7 @@ argument!(JsonItems);
 argument!(Regclass);
 result!(NumericOut);
 result!(Timestamp);
+result!(JsonOut);
 
 impl FromDatum for NumericIn {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
@@ -151,6 +157,16 @@ impl FromDatum for JsonIn {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
         // SAFETY: declared as jsonb.
         (!is_null).then(|| Self(unsafe { Document::from_datum(datum) }))
+    }
+}
+
+impl IntoDatum for JsonOut {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.0.to_datum())
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::JSONBOID
     }
 }
 

@@ -19,18 +19,17 @@ struct Before {
 
 /// Runs `work` with the rights of `role`, as PostgreSQL runs a referential action with those of the
 /// table's owner: what the table's triggers, defaults and constraints call can neither use our rights nor
-/// get at them with SET ROLE.
+/// get at them with SET ROLE. Nor can it leave anything behind that runs at COMMIT, when the rights are the
+/// caller's again: PostgreSQL refuses cursors WITH HOLD and deferred triggers in a restricted operation.
 ///
 /// Settings end with it too. Otherwise such code could change `search_path` for the rest of the function
 /// that called us, which goes on with our own rights: a function's own SET does not keep that out.
 pub fn run_as<T>(role: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
     let before = Before::now();
     let _level = Level::open();
-    // SAFETY: both values are what PostgreSQL itself sets for a referential action.
-    unsafe {
-        let security = before.security | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32;
-        pg_sys::SetUserIdAndSecContext(role, security);
-    }
+    let restricted = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
+    // SAFETY: both values are what PostgreSQL itself sets where it runs code of a table's owner.
+    unsafe { pg_sys::SetUserIdAndSecContext(role, before.security | restricted as i32) };
     PUT_ON.set(Some(role));
     work()
 }
@@ -62,10 +61,11 @@ impl Drop for Before {
 pub fn is_trusted() -> bool {
     // SAFETY: looks at globals and catalogues.
     unsafe {
-        if pg_sys::InSecurityRestrictedOperation() {
-            return false;
-        }
-        let acting = PUT_ON.get().unwrap_or_else(|| pg_sys::GetOuterUserId());
+        let acting = match PUT_ON.get() {
+            Some(role) => role,
+            None if pg_sys::InSecurityRestrictedOperation() => return false,
+            None => pg_sys::GetOuterUserId(),
+        };
         [c"wallet_app", c"wallet_owner"].iter().any(|role| {
             let role = pg_sys::get_role_oid(role.as_ptr(), true);
             role != pg_sys::InvalidOid && pg_sys::has_privs_of_role(acting, role)

@@ -111,6 +111,12 @@ impl Items {
         unsafe { Document::from_datum(pg_sys::Datum::from(self.root)) }
     }
 
+    /// How large it is.
+    pub fn bytes(&self) -> usize {
+        // SAFETY: a detoasted jsonb.
+        unsafe { pgrx::varlena::varsize_any_exhdr(self.root.cast()) }
+    }
+
     /// How many elements the array has, without walking it. `name` is the argument it came from.
     pub fn count(&self, name: &str) -> Result<usize> {
         const COUNT_MASK: u32 = 0x0FFF_FFFF;

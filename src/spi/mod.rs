@@ -24,7 +24,7 @@ pub use argument::Argument;
 
 use crate::money::Number;
 use pgrx::FromDatum;
-use pgrx::pg_sys;
+use pgrx::{PgList, pg_sys};
 use rust_decimal::Decimal;
 use std::ffi::CString;
 use std::marker::PhantomData;
@@ -162,18 +162,31 @@ impl Session {
         assert!(status >= 0, "SPI_execute failed with {status}");
     }
 
-    /// Runs a statement that may write, whose text is made for this one time.
-    pub fn run_once(&self, sql: &str, parameters: &[pg_sys::Oid], arguments: &[Argument]) {
+    /// Runs an UPDATE whose text is made for this one time, if its name for the table means `table`; false where it
+    /// means another one by now. Between the question and the answer nobody can come in: what other sessions have
+    /// renamed is only noticed where a lock is taken.
+    pub fn update_once(
+        &self,
+        table: pg_sys::Oid,
+        sql: &str,
+        parameters: &[pg_sys::Oid],
+        arguments: &[Argument],
+    ) -> bool {
         let text = CString::new(sql).expect("SQL text has no NUL byte");
         let mut oids = parameters.to_vec();
         let count = i32::try_from(oids.len()).expect("a statement has few parameters");
         let (mut values, nulls) = split(arguments);
-        // SAFETY: as in `prepare` and `execute`.
+        // SAFETY: as in `prepare` and `execute`; the plan is given up when the session ends.
         let status = unsafe {
-            let (oids, values) = (oids.as_mut_ptr(), values.as_mut_ptr());
-            pg_sys::SPI_execute_with_args(text.as_ptr(), count, oids, values, nulls.as_ptr(), false, 0)
+            let plan = pg_sys::SPI_prepare(text.as_ptr(), count, oids.as_mut_ptr());
+            assert!(!plan.is_null(), "SPI_prepare failed");
+            if !updates(plan, table) {
+                return false;
+            }
+            pg_sys::SPI_execute_plan(plan, values.as_mut_ptr(), nulls.as_ptr(), false, 0)
         };
-        assert!(status >= 0, "SPI_execute_with_args failed with {status}");
+        assert!(status >= 0, "SPI_execute_plan failed with {status}");
+        true
     }
 
     fn execute(&self, statement: &Statement, arguments: &[Argument], read_only: bool) -> Rows<'_> {
@@ -188,6 +201,25 @@ impl Session {
         unsafe {
             Rows { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, session: PhantomData }
         }
+    }
+}
+
+/// Whether a plan updates that very table, and not through a view or a rule of another one, which would have brought
+/// its own table along.
+///
+/// # Safety
+/// The plan is one that SPI has just prepared.
+unsafe fn updates(plan: pg_sys::SPIPlanPtr, table: pg_sys::Oid) -> bool {
+    // SAFETY: lists of these nodes, which live as long as the plan.
+    unsafe {
+        let sources = PgList::<pg_sys::CachedPlanSource>::from_pg(pg_sys::SPI_plan_get_plan_sources(plan));
+        sources.iter_ptr().any(|source| {
+            let queries = PgList::<pg_sys::Query>::from_pg((*source).query_list);
+            queries.iter_ptr().any(|query| {
+                let tables = PgList::<pg_sys::RangeTblEntry>::from_pg((*query).rtable);
+                tables.len() == 1 && tables.get_ptr(0).is_some_and(|entry| (*entry).relid == table)
+            })
+        })
     }
 }
 

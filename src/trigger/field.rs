@@ -112,12 +112,19 @@ impl RowMemory {
             // SAFETY: every value read is copied out.
             unsafe { self.memory.reset() };
         }
-        // SAFETY: the context lives as long as this value; an error resets the current context anyhow.
-        unsafe {
-            let before = pg_sys::MemoryContextSwitchTo(self.memory.value());
-            let result = read();
-            pg_sys::MemoryContextSwitchTo(before);
-            result
-        }
+        // SAFETY: the context lives as long as this value.
+        let _before = Before(unsafe { pg_sys::MemoryContextSwitchTo(self.memory.value()) });
+        read()
+    }
+}
+
+/// The memory context that was the current one; it is again afterwards, also while an error unwinds: what is
+/// unwound next may give up the other one.
+struct Before(pg_sys::MemoryContext);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        // SAFETY: the context of a caller, which outlives this call.
+        unsafe { pg_sys::MemoryContextSwitchTo(self.0) };
     }
 }

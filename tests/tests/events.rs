@@ -229,3 +229,22 @@ async fn positions_go_on_upwards_in_a_younger_cluster() {
     settled(&fresh).await;
     assert_eq!(poll(&fresh, "poll_events", &mut events, 4).await.len(), 2);
 }
+
+/// What an application puts into a transfer's metadata comes out as it went in, whatever parsers of JSON make of it.
+#[tokio::test]
+async fn numbers_of_any_size_stop_no_consumer() {
+    let (_db, client) = books("digits").await;
+    settled(&client).await;
+    let mut cursor = None;
+    poll(&client, "poll_transfers", &mut cursor, 100).await;
+    let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+    for metadata in
+        [r#"{"n": 1e400}"#, r#"{"n": 123456789012345678901234567890.5}"#, &format!(r#"{{"n": {deep}}}"#)]
+    {
+        call(&client, &format!("post_transfer('wallets:a', 'shop', 1, metadata => '{metadata}')")).await;
+        settled(&client).await;
+        let seen = poll(&client, "poll_transfers", &mut cursor, 100).await;
+        let same = format!("SELECT '{}'::jsonb = '{metadata}'::jsonb", &seen[0]["metadata"]);
+        assert_eq!((seen.len(), value(&client, &same).await.as_str()), (1, "t"), "{metadata}");
+    }
+}

@@ -168,3 +168,48 @@ async fn without_the_tables_every_call_says_so() {
     call(&client, "install()").await;
     call(&client, "create_ledger('main')").await;
 }
+
+/// Whoever may make schemas must not be there first: what they put into it would be called by whoever installs.
+#[tokio::test]
+async fn a_schema_that_a_stranger_made_is_refused() {
+    let db = TestDb::empty("squatted").await;
+    let dba = db.connect().await;
+    let stranger = db.role("squatter", "").await;
+    let refused = |whose: &str| format!("schema wallet_ledger, or something in it, belongs to {whose}");
+    for squat in [
+        format!("CREATE SCHEMA wallet_ledger AUTHORIZATION \"{stranger}\""),
+        format!(
+            "CREATE SCHEMA wallet_ledger;
+             CREATE FUNCTION wallet_ledger.trap(oid, regclass) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+             ALTER FUNCTION wallet_ledger.trap OWNER TO \"{stranger}\";
+             CREATE OPERATOR wallet_ledger.= (LEFTARG = oid, RIGHTARG = regclass, FUNCTION = wallet_ledger.trap)"
+        ),
+    ] {
+        db::execute(&dba, &squat).await;
+        let error = sql_error(&dba.batch_execute("CREATE EXTENSION wallet_ledger").await.unwrap_err());
+        assert_eq!((error.sqlstate.as_str(), error.message), ("42501", refused(&stranger)));
+        db::execute(&dba, "DROP SCHEMA wallet_ledger CASCADE").await;
+    }
+    // One that the DBA made is as good as one that the extension makes: a dump brings it along.
+    db::execute(&dba, "CREATE SCHEMA wallet_ledger; CREATE EXTENSION wallet_ledger").await;
+    assert_eq!(value(&dba, "SELECT wallet_ledger.install()").await, "wallet_data installed, version 1");
+}
+
+/// Nothing that the caller's search_path names is called by install(), and it is the same afterwards.
+#[tokio::test]
+async fn install_follows_nobodys_search_path() {
+    let db = TestDb::new("led_astray").await;
+    let dba = db.connect().await;
+    db::execute(
+        &dba,
+        "CREATE SCHEMA evil;
+         CREATE FUNCTION evil.trap(name, name) RETURNS boolean LANGUAGE plpgsql AS
+             'BEGIN RAISE EXCEPTION ''led astray''; END';
+         CREATE OPERATOR evil.= (LEFTARG = name, RIGHTARG = name, FUNCTION = evil.trap);
+         SET search_path = evil, public, pg_catalog",
+    )
+    .await;
+    assert_eq!(value(&dba, "SELECT wallet_ledger.install()").await, "wallet_data is up to date, version 1");
+    assert_eq!(value(&dba, "SHOW search_path").await, "evil, public, pg_catalog");
+    db::execute(&dba, "BEGIN; SELECT wallet_ledger.install(); CREATE TABLE evil.after (n int); COMMIT").await;
+}

@@ -6,11 +6,6 @@ use crate::spi::{Row, Session, Statement};
 use pgrx::pg_sys::{INT2OID, INT4OID, TEXTOID, TIMESTAMPTZOID};
 
 // No row: the ledger's is the lock of whatever counts for all, and is held by every enrolment of a member.
-static LOCK: Statement = Statement::new(
-    "SELECT FROM pg_advisory_xact_lock(hashtextextended(format('wallet_ledger actor %s %s', $1, $2), 0))",
-    &[INT4OID, TEXTOID],
-);
-
 static ASSIGN: Statement = Statement::new(
     "INSERT INTO wallet_data.role_assignments (ledger_id, role_id, scope, actor, assigned_at, assigned_by)
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
@@ -86,12 +81,6 @@ pub struct Assignment<'a> {
     pub role: Role,
     pub scope: &'a str,
     pub actor: &'a str,
-}
-
-/// Whoever gives this actor to a person waits for whoever else does: one actor is one member and one guardian. Comes
-/// before every other lock of a call.
-pub fn lock_actor(session: &Session, ledger_id: i32, actor: &str) {
-    session.run(&LOCK, &[ledger_id.into(), actor.into()]);
 }
 
 /// Writes a role; false where the actor has it already.

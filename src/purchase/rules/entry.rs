@@ -12,6 +12,10 @@ const REFERENCE_BYTES_MAX: usize = 255;
 const MEMBER_BYTES_MAX: usize = 64;
 /// Longest authentication as jsonb, in bytes.
 const AUTHENTICATION_BYTES_MAX: usize = 4096;
+/// Largest entry as jsonb, in bytes.
+const ENTRY_BYTES_MAX: usize = 64 * 1024;
+/// Largest batch as jsonb, in bytes.
+const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 const FIELDS: &[&str] = &["sequence", "member", "items", "at", "authentication", "reference"];
 /// How a till can have recognised a buyer while it was offline.
@@ -75,6 +79,23 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// How much there may be of a batch, in bytes of its jsonb form. What cannot be sold is kept for ever: so it has a bound.
+pub fn check_size(bytes: usize) -> Result<()> {
+    check_bytes("batch", bytes, BATCH_BYTES_MAX)
+}
+
+/// How much there may be of an entry.
+pub fn check_entry_size(bytes: usize) -> Result<()> {
+    check_bytes("entry", bytes, ENTRY_BYTES_MAX)
+}
+
+fn check_bytes(name: &str, bytes: usize, most: usize) -> Result<()> {
+    if bytes <= most {
+        return Ok(());
+    }
+    Err(invalid(name, &format!("have at most {most} bytes")))
+}
+
 /// How many entries there may be.
 pub fn check_count(count: usize) -> Result<()> {
     if count <= ENTRIES_MAX {
@@ -87,10 +108,7 @@ pub fn check_count(count: usize) -> Result<()> {
 
 /// How much of a till's word on how it recognised the buyer is kept, in bytes.
 pub fn check_authentication(bytes: usize) -> Result<()> {
-    if bytes > AUTHENTICATION_BYTES_MAX {
-        return Err(invalid("authentication", &format!("have at most {AUTHENTICATION_BYTES_MAX} bytes")));
-    }
-    Ok(())
+    check_bytes("authentication", bytes, AUTHENTICATION_BYTES_MAX)
 }
 
 /// The method by which a till has recognised the buyer.
@@ -170,6 +188,8 @@ mod tests {
         assert_eq!(Entry::default().check().unwrap_err().code, Code::MissingArgument);
         let long = "m".repeat(65);
         assert!(Entry { member: Some(&long), ..Entry::default() }.member().is_err());
+        assert!(check_size(16 * 1024 * 1024).is_ok() && check_size(16 * 1024 * 1024 + 1).is_err());
+        assert!(check_entry_size(65_536).is_ok() && check_entry_size(65_537).is_err());
         assert!(check_count(10_000).is_ok());
         assert_eq!(check_count(10_001).unwrap_err().code, Code::TooManyItems);
         assert!(check_method(Some(Field::Text("pin"))).is_ok());

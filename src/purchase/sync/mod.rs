@@ -71,6 +71,7 @@ pub fn lock(session: &Session, ledger: &Ledger, device: &str) -> Result<Device> 
 
 /// Takes what a till brings. Its row is locked.
 pub fn sync(session: &Session, ledger: &Ledger, device: &Device, batch: &Items) -> Result<Vec<Answer>> {
+    entry::check_size(batch.bytes())?;
     entry::check_count(batch.count("batch")?)?;
     for (party, name, is_active) in [
         ("device", &device.device, device.is_active),

@@ -2,16 +2,19 @@
 
 use crate::error::{LedgerError, Result, invalid, missing};
 use crate::json::Field;
-use crate::purchase::rules::entry::{Entry, check_authentication, check_method};
+use crate::purchase::rules::entry::{Entry, check_authentication, check_entry_size, check_method};
 use crate::purchase::rules::line::{self, TILL_FIELDS, Wanted};
 use crate::purchase::rules::sequence::Digest;
 use crate::spi::jsonb::{Document, Items};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 /// An element of the batch, taken apart.
 pub struct Raw {
+    /// What is kept of it where no purchase can be made of it: all, or the beginning of what is too large.
     pub document: Document,
     pub digest: Digest,
+    bytes: usize,
     object: Items,
     lines: Option<Items>,
     authentication: Option<Items>,
@@ -29,8 +32,17 @@ impl Raw {
         };
         let (lines, authentication) = (nested("items"), nested("authentication"));
         let digest = Sha256::digest(document.as_bytes()).into();
-        Self { document, digest, object, lines, authentication }
+        let bytes = document.as_bytes().len();
+        let document = if check_entry_size(bytes).is_ok() { document } else { beginning(&document) };
+        Self { document, digest, bytes, object, lines, authentication }
     }
+}
+
+/// The first characters of a document that is too large to be kept, and its size.
+fn beginning(document: &Document) -> Document {
+    const CHARACTERS: usize = 1_000;
+    let text: String = document.to_text().chars().take(CHARACTERS).collect();
+    Document::from_text(json!({ "bytes": document.as_bytes().len(), "beginning": text }).to_string())
 }
 
 /// An entry that can be read. Its member need not exist.
@@ -66,6 +78,7 @@ impl<'a> Sent<'a> {
                 }
             }
         }
+        let fault = check_entry_size(raw.bytes).err().or(fault);
         let sold = fault.map_or(Ok(()), Err).and_then(|()| sold(raw, &entry));
         Self { raw, sequence: entry.sequence, sold }
     }

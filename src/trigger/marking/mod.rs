@@ -3,7 +3,9 @@
 //! The inverse of the other two: the ledger writes to an application's table. That must not happen with the
 //! ledger's own rights, for the table's triggers, defaults and constraints are code of its owner. So the
 //! UPDATE runs as the table's owner, as PostgreSQL runs referential actions, and whatever that code sets
-//! or becomes ends with it: see `spi::identity`.
+//! or becomes ends with it: see `spi::identity`. The table is locked before its owner is looked at, and the UPDATE is
+//! for that table only: nobody can put one of their own in its place meanwhile, which would run their code as
+//! somebody else.
 //!
 //! | step | statements |
 //! |---|---|
@@ -94,13 +96,17 @@ pub fn fire(firing: &Firing, writing: &Writing) -> Result<()> {
     if references.paid.is_empty() && references.undone.is_empty() {
         return Ok(());
     }
-    let found = marked::find(&session, &definition);
+    let found = marked::lock(&session, &definition);
     let plan = definition.resolve(found.as_ref()).map_err(|problems| refuse(first(problems)))?;
     let owner = pg_sys::Oid::from(plan.marked.owner);
     *writing.0.borrow_mut() = Some((firing.name(), definition.target()));
-    identity::run_as(owner, || mark(&session, &definition, &plan, &references));
+    let is_marked = identity::run_as(owner, || mark(&session, &definition, &plan, &references));
     *writing.0.borrow_mut() = None;
-    Ok(())
+    if is_marked {
+        return Ok(());
+    }
+    let message = format!("{} became another table meanwhile", definition.target());
+    Err(LedgerError::new(Code::TryAgain, message).with("cause", "concurrent_change"))
 }
 
 /// An intent that was paid, or whose payment was undone.
@@ -146,17 +152,17 @@ fn choose(changes: &[Change], definition: &Definition, ledger_id: Option<i32>) -
     references
 }
 
-/// Marks the rows. A reference that is no value of the key's type, and one that no row has, is passed over.
-fn mark(session: &Session, definition: &Definition, plan: &Plan, references: &References) {
+/// Marks the rows; false where the table is not the one that was looked at. A reference that is no value of the key's
+/// type, and one that no row has, is passed over.
+fn mark(session: &Session, definition: &Definition, plan: &Plan, references: &References) -> bool {
     let keys = |references: &BTreeSet<String>| -> Vec<String> {
         references.iter().filter_map(|reference| plan.key_type.key(reference)).collect()
     };
-    let paid = keys(&references.paid);
-    if !paid.is_empty() {
-        marked::set(session, definition, plan.key_type, &definition.paid, &paid);
-    }
-    let undone = keys(&references.undone);
-    if let Some(value) = definition.undone.as_ref().filter(|_| !undone.is_empty()) {
-        marked::set(session, definition, plan.key_type, value, &undone);
-    }
+    let set = |value: Option<&String>, keys: Vec<String>| {
+        value
+            .filter(|_| !keys.is_empty())
+            .is_none_or(|value| marked::set(session, definition, plan, value, &keys))
+    };
+    set(Some(&definition.paid), keys(&references.paid))
+        && set(definition.undone.as_ref(), keys(&references.undone))
 }

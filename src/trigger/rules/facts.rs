@@ -75,6 +75,8 @@ pub struct Trigger {
 /// A table whose rows a paid intent marks, as the catalogue describes it.
 #[derive(Clone, Debug, Default)]
 pub struct Marked {
+    /// Its oid.
+    pub table: u32,
     /// The oid of its owner.
     pub owner: u32,
     /// An ordinary or partitioned table.
@@ -93,6 +95,8 @@ pub struct Marked {
     pub status: Option<(Column, Vec<String>)>,
     /// Functions of its own triggers for UPDATE that set no search_path.
     pub open_functions: Vec<String>,
+    /// Its own triggers for UPDATE that are initially deferred.
+    pub deferred: Vec<String>,
 }
 
 /// The ledgers, the kinds of their own that they have, their rates, and who reports to them.

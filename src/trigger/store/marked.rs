@@ -6,11 +6,12 @@ use crate::bank::intent::rules::Purpose;
 use crate::spi::{Argument, Session, Statement};
 use crate::trigger::rules::column::{Column, Holds};
 use crate::trigger::rules::facts::Marked;
-use crate::trigger::rules::marking::{Definition, KeyType};
+use crate::trigger::rules::marking::{Definition, Plan};
 use crate::trigger::source::{base_type, holds, key_type, type_name};
 use pgrx::pg_sys;
 use pgrx::pg_sys::{INT2OID, INT4OID, OIDOID, TEXTARRAYOID, TEXTOID};
 use std::collections::{BTreeSet, HashSet};
+use std::ffi::CString;
 
 // By names and not by regclass, which asks for USAGE on the schema.
 static TABLE: Statement = Statement::new(
@@ -28,7 +29,8 @@ static TABLE: Statement = Statement::new(
     &[TEXTOID, TEXTOID, TEXTOID, TEXTOID],
 );
 
-// Columns, and functions in PL languages that the UPDATE will call without a search_path of their own.
+// Columns, functions in PL languages that the UPDATE will call without a search_path of their own, and triggers that
+// would wait for COMMIT.
 static DETAILS: Statement = Statement::new(
     "SELECT ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
                   WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
@@ -40,7 +42,10 @@ static DETAILS: Statement = Statement::new(
                   WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 <> 0
                     AND l.lanname NOT IN ('internal', 'c')
                     AND NOT EXISTS (SELECT FROM pg_catalog.unnest(p.proconfig) AS o (setting)
-                                    WHERE pg_catalog.starts_with(o.setting, 'search_path=')))",
+                                    WHERE pg_catalog.starts_with(o.setting, 'search_path='))),
+            ARRAY(SELECT t.tgname::text FROM pg_catalog.pg_trigger t
+                  WHERE t.tgrelid = $1 AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 <> 0
+                    AND t.tginitdeferred ORDER BY t.tgname)",
     &[OIDOID],
 );
 
@@ -52,12 +57,44 @@ static STILL_PAID: Statement = Statement::new(
     &[TEXTARRAYOID, INT2OID, INT4OID],
 );
 
-/// The table that a trigger names; `None` where there is none.
+/// The table that a trigger names, as it is until the transaction ends: nobody can drop it, rename it or give it to
+/// another owner any more. `None` where there is none.
+pub fn lock(session: &Session, wanted: &Definition) -> Option<Marked> {
+    const MODE: i32 = pg_sys::RowExclusiveLock as i32;
+    loop {
+        let table = named(wanted)?;
+        // SAFETY: ordinary heavyweight locks; who waits is told afterwards what others have renamed.
+        unsafe { pg_sys::LockRelationOid(table, MODE) };
+        if named(wanted) == Some(table) {
+            return look(session, wanted, false);
+        }
+        // SAFETY: locked above.
+        unsafe { pg_sys::UnlockRelationOid(table, MODE) };
+    }
+}
+
+/// What the names of a definition mean at the moment.
+fn named(wanted: &Definition) -> Option<pg_sys::Oid> {
+    let text = |name: &str| CString::new(name).ok();
+    let (schema, table) = (text(&wanted.schema)?, text(&wanted.table)?);
+    // SAFETY: look-ups in the catalogue.
+    let found = unsafe {
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        pg_sys::get_relname_relid(table.as_ptr(), schema)
+    };
+    (found != pg_sys::InvalidOid).then_some(found)
+}
+
+/// The table that a trigger names, as the call has found it. For `check_trigger`, which only reads.
 pub fn find(session: &Session, wanted: &Definition) -> Option<Marked> {
+    look(session, wanted, true)
+}
+
+fn look(session: &Session, wanted: &Definition, read_only: bool) -> Option<Marked> {
     let names = [&wanted.schema, &wanted.table, &wanted.key, &wanted.status].map(Argument::from);
-    let row = session.read(&TABLE, &names).first()?;
+    let row = session.query(&TABLE, &names, read_only).first()?;
     let relation: pg_sys::Oid = row.need(0);
-    let details = session.read(&DETAILS, &[relation.into()]).first()?;
+    let details = session.query(&DETAILS, &[relation.into()], read_only).first()?;
     let column = |place: usize, name: &str| {
         let oid: pg_sys::Oid = row.get(place)?;
         let base = base_type(oid);
@@ -68,6 +105,7 @@ pub fn find(session: &Session, wanted: &Definition) -> Option<Marked> {
         (column, labels)
     });
     Some(Marked {
+        table: relation.to_u32(),
         owner: row.need::<pg_sys::Oid>(1).to_u32(),
         is_table: row.need(2),
         is_the_ledgers: row.need(3),
@@ -77,6 +115,7 @@ pub fn find(session: &Session, wanted: &Definition) -> Option<Marked> {
         key_is_indexed: row.need(7),
         status,
         open_functions: details.need(1),
+        deferred: details.need(2),
     })
 }
 
@@ -95,9 +134,10 @@ pub fn still_paid(
     session.run(&STILL_PAID, &arguments).iter().map(|row| row.need(0)).collect()
 }
 
-/// Sets the status of the rows with these keys. Its text is different for every trigger, so it is prepared
-/// for this one time. The keys are values of the type; the casts are PostgreSQL's own.
-pub fn set(session: &Session, at: &Definition, key_type: KeyType, value: &str, keys: &[String]) {
+/// Sets the status of the rows with these keys; false where the names mean another table by now. Its text is different
+/// for every trigger, so it is prepared for this one time. The keys are values of the type; the casts are
+/// PostgreSQL's own.
+pub fn set(session: &Session, at: &Definition, plan: &Plan, value: &str, keys: &[String]) -> bool {
     let sql = format!(
         "UPDATE {}.{} SET {} = {} WHERE {} OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.{}[])",
         quoted(&at.schema),
@@ -105,10 +145,10 @@ pub fn set(session: &Session, at: &Definition, key_type: KeyType, value: &str, k
         quoted(&at.status),
         quoted_value(value),
         quoted(&at.key),
-        key_type.name(),
+        plan.key_type.name(),
     );
     let keys = Argument::texts(keys.iter().map(String::as_str));
-    session.run_once(&sql, &[TEXTARRAYOID], &[keys]);
+    session.update_once(pg_sys::Oid::from(plan.marked.table), &sql, &[TEXTARRAYOID], &[keys])
 }
 
 /// An identifier as SQL reads it.

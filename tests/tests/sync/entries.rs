@@ -197,3 +197,31 @@ async fn the_tills_price_counts_and_a_difference_is_told() {
     assert_eq!(value(&client, metadata).await, "pin");
     assert_purchases_sound(&db).await;
 }
+
+/// What cannot be sold is kept for ever, so it has a bound: of what is larger the beginning is kept.
+#[tokio::test]
+async fn what_is_kept_of_an_entry_has_a_bound() {
+    let (db, client) = school("large").await;
+    let at = ago(&client, "5 min").await;
+    let padding = "\"".repeat(70_000);
+    let mut large = tea(1, "m1", &at);
+    large["padding"] = json!(padding);
+    let answers = sync(&client, "till-1", &[large, json!({ "padding": padding }), tea(2, "m1", &at)]).await;
+    let expected = [
+        ["NULL", "rejected", "invalid_argument", "f"],
+        ["1", "rejected", "invalid_argument", "f"],
+        ["2", "accepted", "NULL", "f"],
+    ];
+    assert_eq!(told(&answers), expected);
+    let kept = "SELECT max(length(entry::text)) FROM wallet_ledger.device_entries WHERE entry IS NOT NULL";
+    let told = "SELECT max(length(payload::text)) FROM wallet_ledger.events WHERE topic = 'sync.rejected'";
+    for sql in [kept, told] {
+        let bytes: usize = value(&client, sql).await.parse().unwrap();
+        assert!((1_000..6_000).contains(&bytes), "{sql}: {bytes}");
+    }
+    let kept = lines(&client, "SELECT entry FROM wallet_ledger.device_entries WHERE sequence = 1").await;
+    assert!(kept[0].json("entry")["bytes"].as_u64() > Some(70_000), "{kept:?}");
+    let whole = format!(r#"sync_purchases('till-1', jsonb_build_array(repeat('x', {})))"#, 16 * 1024 * 1024);
+    assert_error(try_call(&client, &whole).await, "invalid_argument", "PT400");
+    assert_purchases_sound(&db).await;
+}

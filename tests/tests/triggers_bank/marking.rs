@@ -197,6 +197,9 @@ const FAILURES: &[(&str, &str, &str, &str)] = &[
     ("ALTER TABLE shop.orders ALTER status DROP DEFAULT, ALTER status DROP NOT NULL, ALTER status TYPE date USING NULL", "invalid_trigger", "PT422", "invalid input syntax for type date"),
     ("ALTER TABLE shop.orders ADD CHECK (status <> 'paid')", "invalid_trigger", "PT422", "orders_status_check"),
     ("ALTER TABLE shop.orders ALTER status TYPE varchar(3) USING 'x'", "invalid_trigger", "PT422", "too long"),
+    ("CREATE FUNCTION shop.late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+      CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON shop.orders DEFERRABLE INITIALLY DEFERRED
+          FOR EACH ROW EXECUTE FUNCTION shop.late()", "invalid_trigger", "PT422", "deferred trigger"),
     ("CREATE UNIQUE INDEX ON shop.orders (status); INSERT INTO shop.orders VALUES (5, 1, 'paid')", "invalid_trigger", "PT422", "duplicate key"),
     ("CREATE FUNCTION shop.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM 1 FROM orders; RETURN NULL; END';
       CREATE TRIGGER f AFTER UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.f()", "invalid_trigger", "PT422", "\"orders\" does not exist"),

@@ -69,6 +69,9 @@ const ATTEMPTS: &[(&str, &str)] = &[
     ("UPDATE wallet_data.accounts SET posted = 0", "42501"),
     ("INSERT INTO wallet_data.intents SELECT * FROM wallet_data.intents", "42501"),
     ("PERFORM wallet_ledger.open_wallet('thief')", "42501"),
+    // At COMMIT it would be run with the rights of whoever pays.
+    ("EXECUTE 'DECLARE late CURSOR WITH HOLD FOR SELECT 1'", "42501"),
+    ("CREATE TEMPORARY TABLE late (n int)", "42501"),
 ];
 
 #[tokio::test]
@@ -287,4 +290,38 @@ async fn who_may_attach_what() {
     // The tables' owner may attach it where it belongs.
     let ledgers = shop.db.connect_as("wallet_owner").await;
     execute(&ledgers, &mark("paid", ORDERS)).await;
+}
+
+/// Whoever may put another table in the place of the one that a payment marks, because the schema is theirs, must not
+/// have their own table's triggers run with the rights of the other one's owner.
+#[tokio::test]
+async fn a_table_put_in_the_place_of_another_runs_as_its_own_owner() {
+    let shop = Shop::bare("replaced").await;
+    execute(&shop.dba, "CREATE TABLE shop.parcels (id bigint PRIMARY KEY, status text, seen text)").await;
+    execute(&shop.dba, &mark("parcels_paid", "'shop.parcels', 'id', 'status', 'paid', 'unpaid', 'order'"))
+        .await;
+    let intent = shop.intent("order", 50_000, "'1'").await;
+    let eve = shop.db.connect_as(&shop.owner).await;
+    execute(
+        &eve,
+        "BEGIN; DROP TABLE shop.parcels; CREATE TABLE shop.parcels (id bigint PRIMARY KEY, status text, seen text);
+         INSERT INTO shop.parcels VALUES (1, 'unpaid');
+         CREATE FUNCTION shop.see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             NEW.seen := current_user; RETURN NEW; END $$;
+         CREATE TRIGGER see BEFORE UPDATE ON shop.parcels FOR EACH ROW EXECUTE FUNCTION shop.see()",
+    )
+    .await;
+    let payer = backend(&shop.app).await;
+    let swap = async {
+        until_blocked(&shop.dba, &payer).await;
+        execute(&eve, "COMMIT").await;
+    };
+    let line = credit("m1", &intent["total"]);
+    let (paid, ()) = tokio::join!(match_line(&shop.app, &line), swap);
+    assert_eq!(&paid["outcome"], "matched");
+    assert_eq!(
+        shop.value("SELECT status || ' ' || seen FROM shop.parcels").await,
+        format!("paid {}", shop.owner)
+    );
+    assert_bank_sound(&shop.app).await;
 }

@@ -58,6 +58,10 @@ fn check_marked(definition: &Definition, marked: &Marked, add: &mut Add) {
         let hint = "Rows that its policies hide from its owner are passed over.";
         add(Severity::Warning, format!("row security of {name} is forced on its owner"), hint);
     }
+    for trigger in &marked.deferred {
+        let hint = "What it does would happen with the rights of whoever commits: PostgreSQL refuses it. Make it INITIALLY IMMEDIATE.";
+        add(Severity::Error, format!("trigger {trigger} of {name} is initially deferred"), hint);
+    }
     for function in &marked.open_functions {
         let hint = "It runs with search_path = pg_catalog, pg_temp here. ALTER FUNCTION … SET search_path = …, or qualify every name in it.";
         let problem = format!("{function}(), a trigger function of {name}, sets no search_path");

@@ -270,6 +270,10 @@ fn tables_that_a_payment_marks_are_checked() {
     );
     assert!(found(|_, _, marked| marked.forces_row_security = true).starts_with("warning row security"));
     assert!(
+        found(|_, _, marked| marked.deferred = vec!["late".to_owned()])
+            .starts_with("error trigger late of public.orders is initially deferred")
+    );
+    assert!(
         found(|_, _, marked| marked.open_functions = vec!["shop.note".to_owned()])
             .starts_with("note shop.note(), a trigger function")
     );

@@ -6,6 +6,20 @@
 -- Runs as its caller: how long other sessions have been at it is hidden from wallet_owner. What the
 -- caller may not see is said to be unseen, never assumed to be well.
 
+CREATE FUNCTION wallet_ledger._ours(acl aclitem[], object_type "char", owner oid, privilege text)
+RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(
+        pg_catalog.string_agg(o.name, ', ' ORDER BY o.name COLLATE "C"), 'nobody')
+    FROM (SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE r.rolname END AS name
+          FROM pg_catalog.aclexplode(coalesce(acl, pg_catalog.acldefault(object_type, owner))) a
+          LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+          WHERE a.privilege_type = privilege
+            AND (a.grantee = 0 OR r.rolname IN ('wallet_app', 'wallet_auditor', 'wallet_user'))) o
+$$;
+COMMENT ON FUNCTION wallet_ledger._ours("aclitem"[], "char", oid, text) IS
+    'PUBLIC and the roles of ours that have a privilege, beside the owner. For doctor().';
+
 CREATE FUNCTION wallet_ledger._present_objects()
 RETURNS TABLE (object_type text, name text, definition text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -15,6 +29,12 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = 'wallet_data' AND c.relkind IN ('r', 'p')
            OR n.nspname = 'wallet_ledger' AND c.relkind = 'v'
+    ), faces AS (
+        SELECT p.*
+        FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+                                   AND d.deptype = 'e'
+        JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'wallet_ledger'
     )
     SELECT 'table', r.qualified,
            CASE r.relpersistence WHEN 'p' THEN 'permanent' WHEN 'u' THEN 'unlogged' ELSE 'temporary' END
@@ -91,9 +111,20 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang
     WHERE n.nspname = 'wallet_data'
+    UNION ALL
+    SELECT 'face', p.oid::pg_catalog.regprocedure::text,
+           CASE WHEN p.prosecdef THEN 'SECURITY DEFINER' ELSE 'SECURITY INVOKER' END
+           || coalesce(' ' || pg_catalog.array_to_string(p.proconfig, '; '), '')
+    FROM faces p
+    UNION ALL
+    -- install() does nothing that its caller may not do.
+    SELECT 'callers', p.oid::pg_catalog.regprocedure::text, wallet_ledger._ours(p.proacl, 'f', p.proowner, 'EXECUTE')
+    FROM faces p WHERE p.proname <> 'install'
+    UNION ALL
+    SELECT 'readers', r.qualified, wallet_ledger._ours(r.relacl, 'r', r.relowner, 'SELECT') FROM relations r
 $$;
 COMMENT ON FUNCTION wallet_ledger._present_objects() IS
-    'The objects of the data schema and the views as they are, in words that can be compared. For doctor().';
+    'The objects of the data schema, the views and what the functions run as, and who of ours may use them, in words that can be compared. For doctor().';
 
 CREATE FUNCTION wallet_ledger._doctor_versions()
 RETURNS TABLE (check_name text, status text, detail text, hint text)
@@ -162,19 +193,29 @@ BEGIN
         FROM wallet_ledger._expected_objects() e
         FULL JOIN wallet_ledger._present_objects() p ON p.object_type = e.object_type AND p.name = e.name
         WHERE e.definition IS DISTINCT FROM p.definition
+          -- What is missing, or somebody's own, is told of once.
+          AND (e.definition IS NOT NULL AND p.definition IS NOT NULL
+               OR coalesce(e.object_type, p.object_type) NOT IN ('face', 'callers', 'readers'))
     )
     SELECT CASE o.object_type WHEN 'table' THEN 'tables' WHEN 'view' THEN 'views' WHEN 'column' THEN 'columns'
-                              WHEN 'domain' THEN 'columns' WHEN 'constraint' THEN 'constraints' WHEN 'index' THEN 'indexes' ELSE 'guards' END,
+                              WHEN 'domain' THEN 'columns' WHEN 'constraint' THEN 'constraints' WHEN 'index' THEN 'indexes' WHEN 'face' THEN 'functions'
+                              WHEN 'callers' THEN 'privileges' WHEN 'readers' THEN 'privileges' ELSE 'guards' END,
            -- An index, a view or a trigger that somebody added is theirs to have; what changes the
            -- meaning of a write is worth a look.
            CASE WHEN o.expected IS NOT NULL THEN 'error'
                 WHEN o.object_type IN ('index', 'view', 'table') AND o.present NOT LIKE '% INVALID' THEN 'ok'
                 ELSE 'warning' END,
            CASE WHEN o.present IS NULL THEN pg_catalog.format('%s %s is missing', o.object_type, o.name)
+                WHEN o.object_type IN ('callers', 'readers') THEN pg_catalog.format(
+                    '%s of %s: %s, not %s', o.object_type, o.name, o.present, o.expected)
                 WHEN o.expected IS NULL THEN pg_catalog.format('%s %s is not of the ledger''s making', o.object_type, o.name)
                 ELSE pg_catalog.format('%s %s is «%s», not «%s»', o.object_type, o.name, o.present, o.expected) END,
            CASE WHEN o.expected IS NULL THEN 'It is kept; make sure that it cannot change what a posting does.'
-                WHEN o.object_type IN ('trigger', 'function', 'view') THEN 'Run SELECT wallet_ledger.install(): it repairs this.'
+                WHEN o.object_type = 'face' THEN pg_catalog.format(
+                    'ALTER FUNCTION %s %s %s;', o.name, pg_catalog.substr(o.expected, 1, 16),
+                    CASE WHEN o.expected LIKE '% search_path=%'
+                         THEN 'SET search_path = ' || pg_catalog.split_part(o.expected, '=', 2) ELSE 'RESET ALL' END)
+                WHEN o.object_type IN ('trigger', 'function', 'view', 'callers', 'readers') THEN 'Run SELECT wallet_ledger.install(): it repairs this.'
                 WHEN o.object_type = 'constraint' AND o.present = o.expected || ' NOT VALID' THEN pg_catalog.format(
                     'ALTER TABLE %s VALIDATE CONSTRAINT %s;',
                     pg_catalog.split_part(o.name, ' ', 1), pg_catalog.split_part(o.name, ' ', 2))
@@ -228,7 +269,11 @@ BEGIN
            || pg_catalog.format(' %s OWNER TO wallet_owner;', x.name)
     FROM (
         SELECT 'schema' AS kind, n.nspname::text AS name, pg_catalog.pg_get_userbyid(n.nspowner) AS owner
-        FROM pg_catalog.pg_namespace n WHERE n.nspname = 'wallet_data'
+        FROM pg_catalog.pg_namespace n
+        WHERE n.nspname = 'wallet_data'
+           -- The extension's schema is as a rule its installer's.
+           OR n.nspname = 'wallet_ledger'
+              AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = n.nspowner AND r.rolsuper)
         UNION ALL
         SELECT 'relation', c.oid::pg_catalog.regclass::text, pg_catalog.pg_get_userbyid(c.relowner)
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -325,6 +370,15 @@ BEGIN
       AND n.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')
     GROUP BY n.role_name, n.name
     UNION ALL
+    SELECT 'secrets', 'error',
+           pg_catalog.format('%s may read secrets: %s on %s', n.role_name,
+                             pg_catalog.string_agg(DISTINCT n.privilege_type, ', '), n.name),
+           pg_catalog.format('REVOKE ALL ON %s FROM %s;', n.name, n.role_name)
+    FROM named n
+    WHERE n.schema_name = 'wallet_data' AND n.role_name <> 'wallet_owner'
+      AND n.short IN ('webhook_secrets', 'member_pins', 'member_fingerprints', 'member_qr_codes')
+    GROUP BY n.role_name, n.name
+    UNION ALL
     SELECT 'public', 'error',
            pg_catalog.format('PUBLIC has %s on %s %s', pg_catalog.string_agg(DISTINCT n.privilege_type, ', '),
                              pg_catalog.lower(n.kind), n.name),
@@ -338,6 +392,20 @@ BEGIN
            pg_catalog.format('REVOKE ALL ON %s FROM wallet_user;', n.name)
     FROM named n WHERE n.role_name = 'wallet_user' AND n.kind = 'TABLE'
     GROUP BY n.name
+    UNION ALL
+    -- What wallet_user may call asks who is acting; the other functions take their caller's word for everything.
+    SELECT 'grants', 'warning',
+           pg_catalog.format('role %s may call %s functions that trust their caller, without being wallet_app',
+                             n.role_name, count(DISTINCT n.name)),
+           pg_catalog.format('If it is no backend of yours: REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA wallet_ledger FROM %I;',
+                             n.role_name)
+    FROM named n
+    WHERE n.kind = 'FUNCTION' AND n.grantee <> 0
+      AND n.role_name NOT IN ('wallet_owner', 'wallet_app', 'wallet_auditor', 'wallet_user')
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = n.grantee AND r.rolsuper)
+      AND NOT (n.role_name = 'pg_database_owner' AND n.short = 'install')
+      AND NOT EXISTS (SELECT FROM named u WHERE u.name = n.name AND u.role_name = 'wallet_user')
+    GROUP BY n.role_name
     UNION ALL
     SELECT 'grants', 'ok',
            pg_catalog.format('role %s has been granted something on %s of our objects', n.role_name, count(DISTINCT n.name)),
@@ -489,14 +557,16 @@ BEGIN
         (9, 'views', true, 'every view is there'),
         (10, 'roles', false, 'wallet_owner, wallet_app, wallet_auditor and wallet_user are as they should be'),
         (11, 'owners', false, 'everything belongs to wallet_owner'),
-        (12, 'functions', false, 'every definer function pins its search_path'),
-        (13, 'append_only', true, 'nobody may change or delete transfers and events'),
-        (14, 'table_writers', true, 'nobody writes tables past the functions'),
-        (15, 'public', false, 'PUBLIC has no privilege'),
-        (16, 'signed_in', false, 'wallet_user reads no table and no view'),
-        (17, 'grants', false, 'no role but ours has been granted anything'),
-        (18, 'settings', false, 'what is acknowledged survives a crash'),
-        (19, 'long_transactions', false, 'no transaction holds the cursors back')
+        (12, 'functions', false, 'every function runs as it should, and pins its search_path'),
+        (13, 'privileges', true, 'wallet_app, wallet_auditor and wallet_user may call and read what they should'),
+        (14, 'append_only', true, 'nobody may change or delete transfers and events'),
+        (15, 'table_writers', true, 'nobody writes tables past the functions'),
+        (16, 'secrets', true, 'nobody but wallet_owner reads a secret'),
+        (17, 'public', false, 'PUBLIC has no privilege'),
+        (18, 'signed_in', false, 'wallet_user reads no table and no view'),
+        (19, 'grants', false, 'no role but ours has been granted anything'),
+        (20, 'settings', false, 'what is acknowledged survives a crash'),
+        (21, 'long_transactions', false, 'no transaction holds the cursors back')
     ) AS c (number, check_name, needs_data, well)
     LEFT JOIN findings f ON f.check_name = c.check_name
     WHERE is_installed OR NOT c.needs_data OR f.check_name IS NOT NULL

@@ -67,6 +67,7 @@ pgrx::extension_sql_file!("../sql/comments.sql", name = "comments", requires = [
     purchase, refund_purchase, repay_overdraft, sync_purchases,
     member_overview,
 ]);
+pgrx::extension_sql_file!("../sql/callers.sql", name = "callers", requires = ["types"]);
 pgrx::extension_sql_file!("../sql/roles.sql", name = "roles", finalize);
 
 /// Called once in each backend, when the library is loaded.

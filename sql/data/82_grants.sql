@@ -4,7 +4,6 @@
 REVOKE ALL ON SCHEMA wallet_data FROM PUBLIC;
 GRANT USAGE ON SCHEMA wallet_data TO wallet_app, wallet_auditor;
 
-REVOKE ALL ON ALL TABLES IN SCHEMA wallet_data FROM PUBLIC;
 GRANT SELECT ON
     wallet_data.currencies, wallet_data.ledgers, wallet_data.closed_periods, wallet_data.kinds,
     wallet_data.settings, wallet_data.timeline, wallet_data.accounts, wallet_data.account_profiles,
@@ -40,3 +39,5 @@ GRANT SELECT ON
     wallet_ledger.platform_float, wallet_ledger.escrow_report, wallet_ledger.escrows_ready_for_release,
     wallet_ledger.open_disputes, wallet_ledger.fee_report, wallet_ledger.refund_report
 TO wallet_app, wallet_auditor;
+
+SELECT wallet_ledger._grant_callers();

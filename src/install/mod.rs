@@ -39,6 +39,7 @@ const MIGRATIONS: &[(i32, &[&str])] = &[(1, TABLES)];
 
 /// What every installation ends with, whatever it began with.
 const OBJECTS: &[&str] = &[
+    include_str!("../../sql/data/80_revokes.sql"),
     include_str!("../../sql/data/80_guards.sql"),
     include_str!("../../sql/data/80_guards_bank.sql"),
     include_str!("../../sql/data/80_guards_escrow.sql"),

@@ -190,8 +190,21 @@ async fn a_schema_that_a_stranger_made_is_refused() {
         assert_eq!((error.sqlstate.as_str(), error.message), ("42501", refused(&stranger)));
         db::execute(&dba, "DROP SCHEMA wallet_ledger CASCADE").await;
     }
-    // One that the DBA made is as good as one that the extension makes: a dump brings it along.
-    db::execute(&dba, "CREATE SCHEMA wallet_ledger; CREATE EXTENSION wallet_ledger").await;
+    // One that the DBA made is as good as one that the extension makes: a dump brings it along. And default privileges
+    // of the database let nobody in.
+    db::execute(
+        &dba,
+        &format!(
+            "ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO \"{stranger}\";
+             CREATE SCHEMA wallet_ledger; CREATE EXTENSION wallet_ledger"
+        ),
+    )
+    .await;
+    let open = format!(
+        "SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'wallet_ledger'::regnamespace
+         AND has_function_privilege('{stranger}', p.oid, 'EXECUTE')"
+    );
+    assert_eq!(value(&dba, &open).await, "0");
     assert_eq!(value(&dba, "SELECT wallet_ledger.install()").await, "wallet_data installed, version 1");
 }
 

@@ -1,5 +1,6 @@
 //! The session's settings. All of them, in one place.
 
+use crate::spi::identity;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::pg_sys;
 use std::ffi::{CStr, CString};
@@ -21,7 +22,7 @@ pub fn register() {
     GucRegistry::define_string_guc(
         c"wallet_ledger.actor",
         c"The person on whose behalf calls are made, for the audit.",
-        c"Overrides the JWT claim 'sub'. Behind a pooler, set it per transaction.",
+        c"Overrides the JWT claim 'sub' for members of wallet_app. Behind a pooler, set it per transaction.",
         &ACTOR,
         GucContext::Userset,
         GucFlags::default(),
@@ -61,10 +62,9 @@ pub fn ledger_claim() -> Option<String> {
 /// Longest name of an actor that is kept, and that can have a role; in bytes.
 const ACTOR_BYTES_MAX: usize = 255;
 
-/// Who acts, for the audit: `wallet_ledger.actor`, else the JWT claim `sub`, else who is logged in. The
-/// first two are the caller's word.
+/// Who acts, for the audit: the person, else who is logged in. The first is the caller's word.
 pub fn actor() -> String {
-    let mut actor = text(&ACTOR).or_else(|| claim("sub")).unwrap_or_else(session_user);
+    let mut actor = person().unwrap_or_else(session_user);
     let end =
         (0..=ACTOR_BYTES_MAX.min(actor.len())).rev().find(|end| actor.is_char_boundary(*end)).unwrap_or(0);
     actor.truncate(end);
@@ -73,7 +73,16 @@ pub fn actor() -> String {
 
 /// Who acts, to be asked for a role: named in full, by the setting or the claim.
 pub fn named_actor() -> Option<String> {
-    text(&ACTOR).or_else(|| claim("sub")).filter(|actor| actor.len() <= ACTOR_BYTES_MAX)
+    person().filter(|actor| actor.len() <= ACTOR_BYTES_MAX)
+}
+
+/// `wallet_ledger.actor`, else the JWT claim `sub`. Where somebody who is not trusted has both, the claim counts: it
+/// comes with the request, and the setting may be left over on a connection that others use too.
+fn person() -> Option<String> {
+    match (text(&ACTOR), claim("sub")) {
+        (Some(set), Some(sub)) if set != sub && !identity::is_trusted() => Some(sub),
+        (set, sub) => set.or(sub),
+    }
 }
 
 /// Who is logged in: the definer's role would say nothing.

@@ -195,6 +195,7 @@ no_look_for_late_accounts() { replace src/purchase/overdraft.rs '_ if is_late =>
 no_till_lock() { replace src/purchase/sync/store.rs 'd.device = $2 FOR NO KEY UPDATE OF d' 'd.device = $2'; }
 # shellcheck disable=SC2016
 no_refund_lock() { replace src/purchase/store/refund.rs 'p.purchase_id = $2 FOR NO KEY UPDATE OF p' 'p.purchase_id = $2'; }
+no_kinds_lock() { replace src/ledger/mod.rs 'setting::store::lock(session, ledger.id);' ''; }
 no_access() { replace src/access/mod.rs 'if is_allowed { Ok(()) }' 'if is_allowed || true { Ok(()) }'; }
 MUTANTS="
 no_row_locks                  guards row_locks_make_the_second_debit_see_the_first
@@ -236,6 +237,7 @@ no_limit_history_guard        limits changes::rows_of_the_history_cannot_be_chan
 no_dated_mark                 limits times::what_is_dated_into_the_future_counts_when_its_day_comes
 no_look_for_late_accounts     sync conflicts::an_account_made_while_a_till_waited_is_locked_in_the_one_order
 no_till_lock                  sync the_same_batch_at_once_is_taken_once
+no_kinds_lock                 books two_sessions_add_a_kind_each
 no_refund_lock                purchases refunds::fifty_refunds_at_once_never_exceed
 no_access                     access everybody_tries_everything
 no_limit_trigger_lock         triggers_limit refusals::sixteen_tills_share_one_allowance

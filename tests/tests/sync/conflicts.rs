@@ -281,3 +281,22 @@ async fn an_account_made_while_a_till_waited_is_locked_in_the_one_order() {
     assert_eq!(posted(&client, "overdrafts:m2").await, "15000.00");
     assert_purchases_sound(&db).await;
 }
+
+/// How long a till may have been offline is what is set when its entries are decided, also where it waited meanwhile.
+#[tokio::test]
+async fn a_till_that_waited_is_judged_by_the_settings_of_the_moment() {
+    let (db, client) = school("settings").await;
+    let at = ago(&client, "5 min").await;
+    let (slow, till) = (db.connect().await, db.app().await);
+    let waiting = backend(&till).await;
+    execute(&slow, "BEGIN; SELECT FROM wallet_data.devices FOR NO KEY UPDATE").await;
+    let release = async {
+        until_blocked(&client, &waiting).await;
+        call(&client, "set_setting('till_offline_max', '1 minute')").await;
+        execute(&slow, "COMMIT").await;
+    };
+    let batch = [tea(1, "m1", &at)];
+    let (answers, ()) = tokio::join!(sync(&till, "till-1", &batch), release);
+    assert_eq!(told(&answers), [["1", "rejected", "entry_too_old", "f"]]);
+    assert_purchases_sound(&db).await;
+}

@@ -190,7 +190,7 @@ no_limit_history_guard() {
         'DISABLE TRIGGER spending_limits_append_only'
 }
 no_dated_mark() { replace src/limit/rules/meter.rs '&& !stored.is_dated =>' '=>'; }
-no_look_for_late_accounts() { replace src/purchase/overdraft.rs '_ if is_late => continue' '_ if is_late && false => continue'; }
+no_look_for_late_accounts() { replace src/posting/mod.rs '_ if is_late => continue' '_ if is_late && false => continue'; }
 # shellcheck disable=SC2016
 no_till_lock() { replace src/purchase/sync/store.rs 'd.device = $2 FOR NO KEY UPDATE OF d' 'd.device = $2'; }
 # shellcheck disable=SC2016

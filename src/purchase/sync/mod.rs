@@ -333,7 +333,9 @@ fn lock_accounts(session: &Session, ledger: &Ledger, device: &Device, drafts: &[
         accounts.want(&mut wanted);
     }
     match device.conflict_policy {
-        ConflictPolicy::Accept => overdraft::lock_all(session, ledger, &accounts, &wanted),
-        ConflictPolicy::Reject => posting::lock(session, ledger, &wanted).map(drop),
+        // The first overdraft of a member makes the account of what is owed.
+        ConflictPolicy::Accept => posting::lock_all(session, ledger, &wanted),
+        ConflictPolicy::Reject => posting::lock(session, ledger, &wanted),
     }
+    .map(drop)
 }

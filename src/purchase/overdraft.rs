@@ -110,7 +110,10 @@ pub struct Repaid {
 pub fn repay(session: &Session, ledger: &Ledger, wallet: &super::store::Member) -> Result<Repaid> {
     ledger::enter_period(ledger);
     let accounts = Accounts::new(&wallet.member, &wallet.account);
-    let book = accounts.lock(session, ledger)?;
+    let mut wanted = Wanted::default();
+    accounts.want(&mut wanted);
+    // The first overdraft may be under way, and makes the account of what is owed.
+    let book = posting::lock_all(session, ledger, &wanted)?;
     let owed = posted(&book, &accounts.overdraft, wallet.scale);
     let amount = spendable(&book, accounts.wallet).unwrap_or(owed).min(owed);
     let balance = posted(&book, accounts.wallet, wallet.scale);

@@ -282,6 +282,27 @@ async fn an_account_made_while_a_till_waited_is_locked_in_the_one_order() {
     assert_purchases_sound(&db).await;
 }
 
+/// Who repays waits for the till that lends at the same moment, and is told what is owed after it.
+#[tokio::test]
+async fn a_repayment_sees_the_first_overdraft_that_it_waited_for() {
+    let (db, client) = school("overdraft_first").await;
+    device(&client, "canteen", "till-1", "conflict_policy => 'accept', overdraft_limit => 100000").await;
+    let at = ago(&client, "5 min").await;
+    let [till, repaying] = [db.app().await, db.app().await];
+    let waiting = backend(&repaying).await;
+    execute(&till, "BEGIN").await;
+    sync(&till, "till-1", &[tea(1, "m2", &at)]).await;
+    top_up(&till, "m2", 2_000).await;
+    let release = async {
+        until_blocked(&client, &waiting).await;
+        execute(&till, "COMMIT").await;
+    };
+    let (repaid, ()) = tokio::join!(call(&repaying, "repay_overdraft('m2')"), release);
+    assert_eq!(repaid.pick(["amount", "owed", "balance"]), ["2000.00", "3000.00", "0.00"]);
+    assert_eq!(posted(&client, "overdrafts:m2").await, "3000.00");
+    assert_purchases_sound(&db).await;
+}
+
 /// How long a till may have been offline is what is set when its entries are decided, also where it waited meanwhile.
 #[tokio::test]
 async fn a_till_that_waited_is_judged_by_the_settings_of_the_moment() {

@@ -195,6 +195,7 @@ no_look_for_late_accounts() { replace src/posting/mod.rs '_ if is_late => contin
 no_till_lock() { replace src/purchase/sync/store.rs 'd.device = $2 FOR NO KEY UPDATE OF d' 'd.device = $2'; }
 # shellcheck disable=SC2016
 no_refund_lock() { replace src/purchase/store/refund.rs 'p.purchase_id = $2 FOR NO KEY UPDATE OF p' 'p.purchase_id = $2'; }
+no_merchant_lock() { replace src/purchase/sync/store.rs ' FOR SHARE OF m' ''; }
 no_kinds_lock() { replace src/ledger/mod.rs 'setting::store::lock(session, ledger.id);' ''; }
 no_periods_counted() { replace src/subscription/mod.rs '.min(PERIODS_MAX)' '.min(1).min(PERIODS_MAX)'; }
 no_access() { replace src/access/mod.rs 'if is_allowed { Ok(()) }' 'if is_allowed || true { Ok(()) }'; }
@@ -238,6 +239,7 @@ no_limit_history_guard        limits changes::rows_of_the_history_cannot_be_chan
 no_dated_mark                 limits times::what_is_dated_into_the_future_counts_when_its_day_comes
 no_look_for_late_accounts     sync conflicts::an_account_made_while_a_till_waited_is_locked_in_the_one_order
 no_till_lock                  sync the_same_batch_at_once_is_taken_once
+no_merchant_lock              sync conflicts::a_till_that_waited_while_its_merchant_was_put_to_rest_is_refused
 no_kinds_lock                 books two_sessions_add_a_kind_each
 no_periods_counted            subscriptions a_striped_payer_is_locked_for_all_periods_that_are_due
 no_refund_lock                purchases refunds::fifty_refunds_at_once_never_exceed

@@ -194,11 +194,14 @@ no_restricted_operation() {
     replace src/spi/identity.rs 'SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION' \
         'SECURITY_LOCAL_USERID_CHANGE'
 }
-no_look_for_late_accounts() { replace src/purchase/overdraft.rs '_ if is_late => continue' '_ if is_late && false => continue'; }
+no_look_for_late_accounts() { replace src/posting/mod.rs '_ if is_late => continue' '_ if is_late && false => continue'; }
 # shellcheck disable=SC2016
 no_till_lock() { replace src/purchase/sync/store.rs 'd.device = $2 FOR NO KEY UPDATE OF d' 'd.device = $2'; }
 # shellcheck disable=SC2016
 no_refund_lock() { replace src/purchase/store/refund.rs 'p.purchase_id = $2 FOR NO KEY UPDATE OF p' 'p.purchase_id = $2'; }
+no_merchant_lock() { replace src/purchase/sync/store.rs ' FOR SHARE OF m' ''; }
+no_kinds_lock() { replace src/ledger/mod.rs 'setting::store::lock(session, ledger.id);' ''; }
+no_periods_counted() { replace src/subscription/mod.rs '.min(PERIODS_MAX)' '.min(1).min(PERIODS_MAX)'; }
 no_access() { replace src/access/mod.rs 'if is_allowed { Ok(()) }' 'if is_allowed || true { Ok(()) }'; }
 MUTANTS="
 no_row_locks                  guards row_locks_make_the_second_debit_see_the_first
@@ -241,6 +244,9 @@ no_dated_mark                 limits times::what_is_dated_into_the_future_counts
 no_look_for_late_accounts     sync conflicts::an_account_made_while_a_till_waited_is_locked_in_the_one_order
 no_restricted_operation       triggers_bank rights::an_orders_trigger_cannot_get_at_the_ledgers_rights
 no_till_lock                  sync the_same_batch_at_once_is_taken_once
+no_merchant_lock              sync conflicts::a_till_that_waited_while_its_merchant_was_put_to_rest_is_refused
+no_kinds_lock                 books two_sessions_add_a_kind_each
+no_periods_counted            subscriptions a_striped_payer_is_locked_for_all_periods_that_are_due
 no_refund_lock                purchases refunds::fifty_refunds_at_once_never_exceed
 no_access                     access everybody_tries_everything
 no_limit_trigger_lock         triggers_limit refusals::sixteen_tills_share_one_allowance

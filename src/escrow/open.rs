@@ -19,6 +19,8 @@ use crate::spi::Session;
 use crate::spi::jsonb::{Document, Items};
 use rust_decimal::Decimal;
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use uuid::Uuid;
 
 /// The longest time after shipping at which the money goes to the sellers by itself.
@@ -48,22 +50,29 @@ pub fn wanted_lines(lines: &Items) -> Result<Vec<Wanted<'_>>> {
     Ok(wanted)
 }
 
-/// An escrow that can be opened: everything is checked, and its account and those of the fees are made.
+/// An escrow that can be opened, as far as that can be said before its account and those of the fees are there.
 pub struct Prepared {
     pub(super) account: String,
     pub(super) buyer: String,
+    /// Until the accounts are made, a fee's is the one that its rate names.
     lines: Vec<StoredLine>,
     pub(super) amount: Decimal,
+    currency: String,
     scale: u32,
 }
 
+/// Where the fees go: by the account that a rate names, and the currency.
+pub(super) type FeeAccounts = BTreeMap<(String, String), String>;
+
 /// Moves the buyer's money into an account of its own.
 pub fn open(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Opened> {
-    let prepared = prepare(session, ledger, opening)?;
+    let mut prepared = prepare(session, ledger, opening)?;
+    let fee_accounts = make_fee_accounts(session, ledger, iter::once(&prepared))?;
+    make_accounts(session, ledger, opening, &mut prepared, &fee_accounts)?;
     complete(session, ledger, opening, &prepared)
 }
 
-/// Everything about an opening but the movement itself.
+/// Checks an opening, and makes nothing.
 pub(super) fn prepare(session: &Session, ledger: &Ledger, opening: &Opening) -> Result<Prepared> {
     let account = request::account(opening.reference)?;
     request::check_count(opening.lines.len())?;
@@ -82,23 +91,62 @@ pub(super) fn prepare(session: &Session, ledger: &Ledger, opening: &Opening) -> 
     };
     let wallet = account::find(session, ledger, buyer, true)?;
     let scale = ledger::scale(session, &wallet.currency)?;
-    let lines = checked_lines(session, ledger, opening.lines, [buyer, &account], &wallet.currency, scale)?;
+    let currency = wallet.currency;
+    let lines = checked_lines(session, ledger, opening.lines, [buyer, &account], &currency, scale)?;
     let stated = match (opening.amount, &paid) {
         (Some(number), _) => Some(money::positive(number, "amount")?),
         (None, Some(paid)) => Some(paid.amount),
         (None, None) => None,
     };
-    let stated =
-        stated.map(|amount| money::to_scale(amount, scale, &wallet.currency, "amount")).transpose()?;
+    let stated = stated.map(|amount| money::to_scale(amount, scale, &currency, "amount")).transpose()?;
     let amounts = lines.iter().map(|line| rules::amount(line.line.amount, scale));
     let amount = request::total(amounts, stated, scale)?;
+    Ok(Prepared { account, buyer: buyer.to_owned(), lines, amount, currency, scale })
+}
+
+/// Makes the accounts of all fees of these openings where they are missing, in one order: two calls that made the same
+/// ones in the order of their lines would wait for each other in a circle.
+pub(super) fn make_fee_accounts<'a>(
+    session: &Session,
+    ledger: &Ledger,
+    openings: impl Iterator<Item = &'a Prepared>,
+) -> Result<FeeAccounts> {
+    let named: BTreeSet<(&str, &str)> = openings
+        .flat_map(|prepared| {
+            let accounts = prepared.lines.iter().filter_map(|line| line.fee_account.as_deref());
+            accounts.map(|account| (account, prepared.currency.as_str()))
+        })
+        .collect();
+    let mut made = FeeAccounts::new();
+    for (account, currency) in named {
+        let address = account::of_platform(session, ledger, account, Type::Revenue, currency)?;
+        made.insert((account.to_owned(), currency.to_owned()), address);
+    }
+    Ok(made)
+}
+
+/// Makes an escrow's own account, once those of the fees are there.
+pub(super) fn make_accounts(
+    session: &Session,
+    ledger: &Ledger,
+    opening: &Opening,
+    prepared: &mut Prepared,
+    fee_accounts: &FeeAccounts,
+) -> Result<()> {
+    let Prepared { account, buyer, lines, currency, scale, .. } = prepared;
+    for (index, line) in lines.iter_mut().enumerate() {
+        let Some(named) = line.fee_account.take() else { continue };
+        let made = fee_accounts.get(&(named, currency.clone()));
+        let made = made.expect("the accounts of all fees were made");
+        check_apart(made, [buyer, account]).map_err(|error| error.at_item(index))?;
+        line.fee_account = Some(made.clone());
+    }
     // Whoever opens the same escrow at once has made its account: waiting for it makes theirs visible.
-    let own = own_account(session, ledger, &account, &wallet.currency, scale);
+    let own = own_account(session, ledger, account, currency, *scale);
     if let Some(other) = store::taken_by(session, ledger.id, opening.reference, opening.intent_id) {
         return Err(taken(opening.reference, Some(other)));
     }
-    own?;
-    Ok(Prepared { account, buyer: buyer.to_owned(), lines, amount, scale })
+    own
 }
 
 /// Moves the money and writes the escrow down.
@@ -108,7 +156,7 @@ pub(super) fn complete(
     opening: &Opening,
     prepared: &Prepared,
 ) -> Result<Opened> {
-    let Prepared { account, buyer, lines, amount, scale } = prepared;
+    let Prepared { account, buyer, lines, amount, scale, .. } = prepared;
     let transaction_id =
         post_all(session, ledger, vec![transfer(buyer, account, *amount, "payment", opening.reference)])?;
     let now = ledger::now();
@@ -179,8 +227,8 @@ fn paid_intent(session: &Session, ledger: &Ledger, id: Uuid) -> Result<record::P
     Ok(paid)
 }
 
-/// The lines as they will be stored, with their rates fixed and the accounts that the fees go to. `payers` are
-/// the buyer and the escrow's own account.
+/// The lines as they will be stored, with their rates fixed and the accounts that these name for the fees. `payers`
+/// are the buyer and the escrow's own account.
 fn checked_lines(
     session: &Session,
     ledger: &Ledger,
@@ -198,8 +246,7 @@ fn checked_lines(
     let has_fee = checked.iter().any(|line| line.fee.is_some());
     let now = ledger::now();
     let rates = if has_fee { rate::changes(session, ledger, now) } else { Vec::new() };
-    let mut fee_accounts: Vec<(String, String)> = Vec::new();
-    let mut line = |line: &Checked| {
+    let line = |line: &Checked| {
         check_party(&known, line.beneficiary, currency)?;
         check_apart(line.beneficiary, payers)?;
         let amount = money::to_scale(line.amount, scale, currency, "amount")?;
@@ -207,22 +254,7 @@ fn checked_lines(
             None => (Rate::ZERO, None),
             Some(name) => {
                 let counting = rate::rules::find(&rates, name, now)?;
-                let made = match fee_accounts.iter().find(|(wanted, _)| *wanted == counting.account) {
-                    Some((_, made)) => made.clone(),
-                    None => {
-                        let made = account::of_platform(
-                            session,
-                            ledger,
-                            &counting.account,
-                            Type::Revenue,
-                            currency,
-                        )?;
-                        check_apart(&made, payers)?;
-                        fee_accounts.push((counting.account, made.clone()));
-                        made
-                    }
-                };
-                (counting.rate, Some(made))
+                (counting.rate, Some(counting.account))
             }
         };
         Ok(StoredLine {

@@ -1,11 +1,12 @@
 //! Several escrows in one call: what a statement over many rows of an application asks for.
 //!
 //! Locks, so that two such calls, and any other of an escrow, wait for each other but never in a circle: first
-//! the escrows that are there, by reference; then the accounts that new ones need are made, in the order of
-//! their references; then every account that money will move on is locked, in one statement. Only then each
-//! escrow is acted on. A call about one escrow has that order without any of this.
+//! the escrows that are there, by reference; then the accounts that new ones need are made, first those of all
+//! fees, by address, then their own, in the order of their references; then every account that money will move
+//! on is locked, in one statement. Only then each escrow is acted on. A call about one escrow has that order
+//! without any of this.
 
-use super::open::{Opening, Prepared, complete, prepare};
+use super::open::{Opening, Prepared, complete, make_accounts, make_fee_accounts, prepare};
 use super::rules::Action;
 use super::store::{due, together as store};
 use super::{Order, Shortfall, refund, release, ship};
@@ -57,6 +58,7 @@ pub fn run(
         let planned = plan(session, ledger, &asked[index], &ids).map_err(|error| (index, error))?;
         plans.extend(planned.map(|plan| (index, plan)));
     }
+    make_all_accounts(session, ledger, &mut plans)?;
     if let [(first, _), _, ..] = plans.as_slice() {
         lock_accounts(session, ledger, &plans).map_err(|error| (*first, error))?;
     }
@@ -86,6 +88,28 @@ fn plan<'a>(
         Act::Refund(_) if !ids.contains_key(asked.reference) => return Ok(None),
         Act::Refund(reason) => Plan::Refund(found()?, reason),
     }))
+}
+
+/// Makes what the new escrows need, in the one order.
+fn make_all_accounts(
+    session: &Session,
+    ledger: &Ledger,
+    plans: &mut [(usize, Plan)],
+) -> std::result::Result<(), (usize, LedgerError)> {
+    let opening = |(index, plan): &(usize, Plan)| matches!(plan, Plan::Open(..)).then_some(*index);
+    let Some(first) = plans.iter().find_map(opening) else { return Ok(()) };
+    let prepared = plans.iter().filter_map(|(_, plan)| match plan {
+        Plan::Open(_, prepared) => Some(prepared),
+        _ => None,
+    });
+    let fee_accounts = make_fee_accounts(session, ledger, prepared).map_err(|error| (first, error))?;
+    for (index, plan) in plans {
+        if let Plan::Open(opening, prepared) = plan {
+            make_accounts(session, ledger, opening, prepared, &fee_accounts)
+                .map_err(|error| (*index, error))?;
+        }
+    }
+    Ok(())
 }
 
 /// Locks every account that any of the plans will touch, in the global order.

@@ -1,7 +1,7 @@
 //! SQL face of ledgers, currencies, kinds and periods.
 
 use super::store::Definition;
-use super::{close_period as close, create, resolve, rules, store};
+use super::{add_kind, close_period as close, create, resolve, rules, store};
 use crate::error::{Code, LedgerError, Result, missing};
 use crate::event;
 use crate::report;
@@ -98,7 +98,7 @@ fn create_kind(kind: Option<&str>, ledger: default!(Option<&str>, "NULL")) -> St
         rules::check_kind_name(kind)?;
         let ledger = resolve(&session, ledger)?;
         if rules::built_in_kind(kind)?.is_none() {
-            store::insert_own_kind(&session, ledger.id, kind, rules::FIRST_OWN_KIND);
+            add_kind(&session, &ledger, kind);
         }
         Ok(kind.to_owned())
     })

@@ -12,6 +12,7 @@ pub mod settings;
 pub mod store;
 
 use crate::error::{Code, LedgerError, Result, invalid};
+use crate::setting;
 use crate::spi::Session;
 use crate::spi::calendar::Zone;
 use crate::spi::jsonb::Document;
@@ -74,6 +75,13 @@ pub fn kind_id(session: &Session, ledger: &Ledger, name: &str) -> Result<i16> {
     };
     cache::keep_kind(ledger.id, name, id);
     Ok(id)
+}
+
+/// Adds a kind of the ledger's own, if it is not there. Those who add kinds wait for each other, for each takes the next
+/// number.
+pub fn add_kind(session: &Session, ledger: &Ledger, name: &str) {
+    setting::store::lock(session, ledger.id);
+    store::insert_own_kind(session, ledger.id, name, rules::FIRST_OWN_KIND);
 }
 
 /// The name of a stored kind.

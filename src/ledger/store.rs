@@ -27,10 +27,12 @@ static INSERT_KIND: Statement = Statement::new(
     &[INT4OID, INT2OID, TEXTOID],
 );
 
+// Under the lock of the ledger's row, so that nobody else takes the number. Who looks at an old state meets the taken
+// number, and gets the error of a conflict.
 static INSERT_OWN_KIND: Statement = Statement::new(
     "INSERT INTO wallet_data.kinds (ledger_id, kind_id, name)
      SELECT $1, greatest($3::int, 1 + max(kind_id)), $2 FROM wallet_data.kinds WHERE ledger_id = $1
-     ON CONFLICT (ledger_id, name) DO NOTHING",
+     ON CONFLICT DO NOTHING",
     &[INT4OID, TEXTOID, INT2OID],
 );
 

@@ -12,7 +12,7 @@ pub mod store;
 
 use crate::access::{self, rules::Action, rules::Target};
 use crate::account::{self, rules::Type};
-use crate::error::{LedgerError, Result};
+use crate::error::{Code, LedgerError, Result};
 use crate::event;
 use crate::form::label;
 use crate::ledger::{self, Ledger, settings};
@@ -133,17 +133,26 @@ fn open_account(
 ) -> Result<()> {
     // Of an account that is there, no currency says nothing.
     let there = account::store::read(session, ledger.id, address, true);
-    let request = account::Request {
-        address,
-        account_type: Type::Liability,
-        currency: currency.or(there.as_ref().map(|account| account.currency.as_str())),
-        minimum: Some(Number::Finite(Decimal::ZERO)),
-        maximum: None,
-        stripes: 1,
-        owner: Some(owner),
-        metadata: None,
+    let create = |there: Option<&account::store::Stored>| {
+        let request = account::Request {
+            address,
+            account_type: Type::Liability,
+            currency: currency.or(there.map(|account| account.currency.as_str())),
+            minimum: Some(Number::Finite(Decimal::ZERO)),
+            maximum: None,
+            stripes: 1,
+            owner: Some(owner),
+            metadata: None,
+        };
+        account::create(session, ledger, &request).map(drop)
     };
-    account::create(session, ledger, &request).map(drop)
+    match create(there.as_ref()) {
+        // Another session made it after we had looked: what it says counts now.
+        Err(error) if there.is_none() && error.code == Code::AlreadyExists => {
+            create(account::store::read(session, ledger.id, address, true).as_ref())
+        }
+        created => created,
+    }
 }
 
 /// Says what a guardian may do for a member. Nothing at all takes the link back.

@@ -28,9 +28,10 @@ pub mod request;
 pub mod rules;
 pub mod store;
 
-use crate::account::rules::Side;
+use crate::account::{self, rules::Side};
 use crate::error::{Code, LedgerError, Result};
 use crate::ledger::{self, Ledger};
+use crate::report::attempt;
 use crate::spi::Session;
 use crate::{event, posting};
 use pgrx::pg_sys;
@@ -132,6 +133,37 @@ pub fn lock(session: &Session, ledger: &Ledger, wanted: &Wanted) -> Result<Book>
     let book = open_book(session, ledger, wanted, Access::Lock)?;
     write(session, ledger, &book, &[])?;
     Ok(book)
+}
+
+/// [`lock`], with the accounts that come into being meanwhile.
+///
+/// Who waited for one account could not lock another that was not there yet, and would come to it out of order when it
+/// is made: so all locks are given back then, and taken again.
+pub fn lock_all(session: &Session, ledger: &Ledger, wanted: &Wanted) -> Result<Book> {
+    // One more of them is there each time.
+    for _ in 0..=wanted.0.len() {
+        let mut is_late = false;
+        let locked = attempt(|| {
+            let session = Session::connect();
+            let book = lock(&session, ledger, wanted)?;
+            let mut missing = wanted.0.keys().copied().filter(|address| !book.contains(address)).peekable();
+            is_late = missing.peek().is_some() && account::store::any(&session, ledger.id, missing);
+            if is_late { Err(late()) } else { Ok(book) }
+        });
+        match locked {
+            _ if is_late => continue,
+            // What refused the locks says so itself.
+            Ok(Err(_)) => return lock(session, ledger, wanted),
+            Ok(Ok(book)) => return Ok(book),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(late())
+}
+
+fn late() -> LedgerError {
+    LedgerError::new(Code::TryAgain, "another session has made an account that this one needs")
+        .with("cause", "concurrent_change")
 }
 
 /// A small number that no other backend has at the moment: each begins its search at another stripe.

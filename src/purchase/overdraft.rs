@@ -12,7 +12,6 @@ use crate::posting::batch::post_all;
 use crate::posting::request::Request;
 use crate::posting::rules::Book;
 use crate::posting::{self, Wanted};
-use crate::report::attempt;
 use crate::spi::Session;
 use crate::{address, event};
 use rust_decimal::Decimal;
@@ -84,35 +83,6 @@ impl<'a> Accounts<'a> {
     }
 }
 
-/// Locks everything that `wanted` names, among it both accounts of these members.
-///
-/// The account of what a member owes is made by the first overdraft. Who waited for the wallet meanwhile could not
-/// lock what was not there, and would come to it out of order: so all locks are given back then, and taken again.
-pub fn lock_all(session: &Session, ledger: &Ledger, members: &[Accounts], wanted: &Wanted) -> Result<()> {
-    let late =
-        || LedgerError::new(Code::TryAgain, "another session has made the account of what a member owes");
-    // One more of them is there each time.
-    for _ in 0..=members.len() {
-        let mut is_late = false;
-        let locked = attempt(|| {
-            let session = Session::connect();
-            let book = posting::lock(&session, ledger, wanted)?;
-            let owed = members.iter().map(|accounts| accounts.overdraft.as_str());
-            let unlocked = owed.filter(|address| !book.contains(address));
-            is_late = account::store::any(&session, ledger.id, unlocked);
-            if is_late { Err(late()) } else { Ok(()) }
-        });
-        match locked {
-            _ if is_late => continue,
-            // What refused the locks says so itself.
-            Ok(Err(_)) => return posting::lock(session, ledger, wanted).map(drop),
-            Ok(Ok(())) => return Ok(()),
-            Err(error) => return Err(error),
-        }
-    }
-    Err(late())
-}
-
 fn posted(book: &Book, address: &str, scale: u32) -> Decimal {
     book.rows_of(address)
         .iter()
@@ -140,7 +110,10 @@ pub struct Repaid {
 pub fn repay(session: &Session, ledger: &Ledger, wallet: &super::store::Member) -> Result<Repaid> {
     ledger::enter_period(ledger);
     let accounts = Accounts::new(&wallet.member, &wallet.account);
-    let book = accounts.lock(session, ledger)?;
+    let mut wanted = Wanted::default();
+    accounts.want(&mut wanted);
+    // The first overdraft may be under way, and makes the account of what is owed.
+    let book = posting::lock_all(session, ledger, &wanted)?;
     let owed = posted(&book, &accounts.overdraft, wallet.scale);
     let amount = spendable(&book, accounts.wallet).unwrap_or(owed).min(owed);
     let balance = posted(&book, accounts.wallet, wallet.scale);

@@ -18,14 +18,14 @@ use pgrx::pg_sys;
 use rules::{Change, DEFAULTS, Decision, Wanted, counting, decide, default_account};
 use serde_json::json;
 
-/// Every rate that was set, at a moment.
+/// Every rate that was set, at a moment, for what is decided now: the call may have waited since it began.
 pub fn changes(session: &Session, ledger: &Ledger, at: i64) -> Vec<Change> {
-    store::counting(session, ledger.id, at)
+    store::counting(session, ledger.id, at, true)
 }
 
 /// Every rate that counts at a moment, those included that nobody has set: these have no history.
 pub fn list(session: &Session, ledger: &Ledger, at: i64) -> Vec<Change> {
-    let mut all = store::counting(session, ledger.id, at);
+    let mut all = store::counting(session, ledger.id, at, false);
     for (name, rate) in DEFAULTS {
         if counting(&all, name, at).is_none() {
             all.push(Change {

@@ -20,14 +20,15 @@ use rules::timeline::{Change, Clock, Decision, Settings, Wanted, counting, decid
 use rules::{ALL, Form, Setting};
 use serde_json::json;
 
-/// The values of all settings of a ledger at a moment, in one statement.
+/// The values of all settings of a ledger at a moment, in one statement, for what is decided now: the call may have
+/// waited since it began.
 pub fn read(session: &Session, ledger: &Ledger, at: i64) -> Result<Settings> {
-    Settings::at(&store::counting(session, ledger.id, at), at)
+    Settings::at(&store::counting(session, ledger.id, at, true), at)
 }
 
 /// Every setting with the change that counts at a moment, if any does.
 pub fn list(session: &Session, ledger: &Ledger, at: i64) -> Vec<(Setting, Option<Change>)> {
-    let changes = store::counting(session, ledger.id, at);
+    let changes = store::counting(session, ledger.id, at, false);
     let found = |setting| (setting, counting(&changes, setting, at).cloned());
     ALL.iter().map(|definition| found(definition.setting)).collect()
 }

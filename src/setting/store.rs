@@ -45,9 +45,10 @@ fn change(row: Row) -> Change {
     }
 }
 
-/// Of each setting that was ever changed, the change that counts at a moment.
-pub fn counting(session: &Session, ledger_id: i32, at: i64) -> Vec<Change> {
-    session.read(&COUNTING, &[ledger_id.into(), at.into()]).iter().map(change).collect()
+/// Of each setting that was ever changed, the change that counts at a moment. `fresh` looks at what is committed now,
+/// otherwise at the caller's snapshot.
+pub fn counting(session: &Session, ledger_id: i32, at: i64, fresh: bool) -> Vec<Change> {
+    session.query(&COUNTING, &[ledger_id.into(), at.into()], !fresh).iter().map(change).collect()
 }
 
 /// Makes changes of one ledger's settings wait for each other. Postings do not wait.

@@ -26,7 +26,7 @@ use store::{NewSubscription, Paid, Plan, Subscription};
 use uuid::Uuid;
 
 /// Most periods that one call catches up for a subscription: ten years of months.
-const PERIODS_MAX: usize = 120;
+const PERIODS_MAX: u32 = 120;
 
 /// Arguments of `create_plan`.
 pub struct NewPlan<'a> {
@@ -203,8 +203,11 @@ pub fn renew_due(session: &Session, ledger: &Ledger, max_count: i64) -> Result<V
     }
     let flows = store::flows(session, ledger.id, &ids);
     let mut wanted = Wanted::default();
-    for (from, to, price) in &flows {
-        wanted.transfer(from, to, *price);
+    for flow in &flows {
+        // All periods that may be charged: of a payer in stripes, so many are locked that what they have suffices.
+        let periods = rules::periods_at_most(flow.period_end, flow.length, now).min(PERIODS_MAX);
+        let amount = flow.price.saturating_mul(Decimal::from(periods));
+        wanted.transfer(&flow.account, &flow.plan_account, amount);
     }
     posting::lock(session, ledger, &wanted)?;
     ids.into_iter().map(|id| renew(session, ledger, id, now)).collect()

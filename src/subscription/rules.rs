@@ -75,6 +75,13 @@ impl Period {
     }
 }
 
+/// At most how many periods may be due by now, where the last that was paid has ended then: no month, and none of
+/// several in a row, is shorter than 27 days, wherever the clocks are changed.
+pub fn periods_at_most(period_end: i64, length: Period, now: i64) -> u32 {
+    let shortest = 27 * DAY * i64::from(length.months());
+    u32::try_from(now.saturating_sub(period_end).max(0) / shortest + 1).unwrap_or(u32::MAX)
+}
+
 /// What is given back when a subscription is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refund {
@@ -178,6 +185,17 @@ mod tests {
         assert_eq!(late_at(Some(0), 6 * DAY + 5), Late::PastDue { since: 0, attempt_at: 7 * DAY });
         assert_eq!(late_at(Some(0), 7 * DAY), Late::Expired);
         assert_eq!(late(None, 0, 100), Late::Expired);
+    }
+
+    #[test]
+    fn no_more_periods_are_due_than_that() {
+        let due = |length, days| periods_at_most(0, length, days * DAY);
+        assert_eq!([0, 26, 28, 31, 59].map(|days| due(Period::Monthly, days)), [1, 1, 2, 2, 3]);
+        assert_eq!([0, 323, 365, 730].map(|days| due(Period::Yearly, days)), [1, 1, 2, 3]);
+        // Twelve months on are twelve more, in the shortest of years too.
+        assert!(due(Period::Monthly, 365) >= 13);
+        assert_eq!(periods_at_most(0, Period::Monthly, i64::MAX).min(120), 120);
+        assert_eq!(periods_at_most(10, Period::Monthly, 0), 1);
     }
 
     #[test]

@@ -112,9 +112,9 @@ static TAKE: Statement = Statement::new(
 );
 
 static FLOWS: Statement = Statement::new(
-    "SELECT DISTINCT a.address, b.address, s.price
+    "SELECT a.address, b.address, s.price, s.period_end, p.months
      FROM unnest($2) AS due (subscription_id)
-     CROSS JOIN LATERAL (SELECT s.account_id, s.plan_id, s.price FROM wallet_data.subscriptions s
+     CROSS JOIN LATERAL (SELECT s.account_id, s.plan_id, s.price, s.period_end FROM wallet_data.subscriptions s
                          WHERE s.ledger_id = $1 AND s.subscription_id = due.subscription_id OFFSET 0) s
      JOIN wallet_data.plans p ON p.ledger_id = $1 AND p.plan_id = s.plan_id
      JOIN wallet_data.accounts a ON a.ledger_id = $1 AND a.account_id = s.account_id
@@ -350,8 +350,25 @@ pub fn take(session: &Session, ledger_id: i32, now: i64, max_count: i64) -> Vec<
     rows.iter().map(|row| row.need_id(0)).collect()
 }
 
-/// Who pays whom how much when these are renewed.
-pub fn flows(session: &Session, ledger_id: i32, ids: &[Uuid]) -> Vec<(String, String, Decimal)> {
+/// What a subscription that is due pays for a period.
+pub struct Flow {
+    pub account: String,
+    pub plan_account: String,
+    pub price: Decimal,
+    /// Until when it is paid.
+    pub period_end: i64,
+    pub length: Period,
+}
+
+/// Who pays whom how much for a period when these are renewed.
+pub fn flows(session: &Session, ledger_id: i32, ids: &[Uuid]) -> Vec<Flow> {
     let rows = session.run(&FLOWS, &[ledger_id.into(), Argument::ids(ids.iter().copied())]);
-    rows.iter().map(|row| (row.need(0), row.need(1), row.need_decimal(2))).collect()
+    let flow = |row: Row| Flow {
+        account: row.need(0),
+        plan_account: row.need(1),
+        price: row.need_decimal(2),
+        period_end: row.need_time(3),
+        length: Period::from_months(row.need(4)),
+    };
+    rows.iter().map(flow).collect()
 }

@@ -3,6 +3,7 @@
 //! rules, and money stays in its ledger. Every refusal is also checked to have written nothing.
 
 use futures::future::join_all;
+use wallet_ledger_tests::db::execute;
 use wallet_ledger_tests::*;
 
 #[tokio::test]
@@ -282,4 +283,31 @@ async fn a_ledger_made_in_a_rolled_back_transaction_is_forgotten() {
     db::execute(&client, "ROLLBACK TO s").await;
     assert_error(try_call(&client, missing).await, "kind_not_found", "PT404");
     db::execute(&client, "ROLLBACK").await;
+}
+
+/// Two kinds at once have two numbers: who comes second waits, and counts from what the first has added.
+#[tokio::test]
+async fn two_sessions_add_a_kind_each() {
+    let (db, client) = books("kinds_at_once").await;
+    let (first, second) = (db.app().await, db.app().await);
+    let waiting = backend(&second).await;
+    execute(&first, "BEGIN").await;
+    call(&first, "create_kind('aa')").await;
+    let release = async {
+        until_blocked(&client, &waiting).await;
+        execute(&first, "COMMIT").await;
+    };
+    tokio::join!(call(&second, "create_kind('bb')"), release);
+    // Who looks at an old state is told to look again.
+    for (level, one, two) in [("REPEATABLE READ", "cc", "dd"), ("SERIALIZABLE", "ee", "ff")] {
+        execute(&second, &format!("BEGIN ISOLATION LEVEL {level}")).await;
+        value(&second, "SELECT count(*) FROM wallet_ledger.kinds").await;
+        call(&first, &format!("create_kind('{one}')")).await;
+        let late = format!("create_kind('{two}')");
+        assert_error(try_call(&second, &late).await, "try_again", "PT503");
+        execute(&second, "ROLLBACK").await;
+        call(&second, &late).await;
+    }
+    let own = "SELECT string_agg(name, ' ' ORDER BY kind_id) FROM wallet_data.kinds WHERE length(name) = 2";
+    assert_eq!(value(&client, own).await, "aa bb cc dd ee ff");
 }

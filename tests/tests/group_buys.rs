@@ -263,3 +263,23 @@ async fn what_is_wrong_is_said_and_nothing_moves() {
     assert_eq!(books::posted(&client, "wallets:b0").await, "60000.00");
     verify_clean(&client).await;
 }
+
+/// The rate is that of the moment when a buyer is taken in, also for one who waited for the group meanwhile.
+#[tokio::test]
+async fn a_buyer_who_waited_is_taken_in_under_the_rate_of_the_moment() {
+    let (db, client) = market("rate", 1).await;
+    let id = group(&client, "target_participants => 6").await;
+    let (slow, joining) = (db.connect().await, db.app().await);
+    let waiting = backend(&joining).await;
+    execute(&slow, "BEGIN; SELECT FROM wallet_data.group_buys FOR UPDATE").await;
+    let release = async {
+        until_blocked(&client, &waiting).await;
+        call(&client, "set_rate('merchant_commission', 0.5)").await;
+        execute(&slow, "COMMIT").await;
+    };
+    let call_of = join_call(&id, 0, "");
+    tokio::join!(call(&joining, &call_of), release);
+    let rate = "SELECT rate = 0.5 FROM wallet_data.escrow_lines";
+    assert_eq!(value(&client, rate).await, "t");
+    verify_clean(&client).await;
+}

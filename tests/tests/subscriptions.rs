@@ -297,3 +297,43 @@ async fn what_was_never_paid_is_found() {
         execute(&owner, "ROLLBACK").await;
     }
 }
+
+/// A payer in stripes pays several periods of several plans: enough stripes are locked at once, before the first period,
+/// so that two jobs do not come back for each other's.
+#[tokio::test]
+async fn a_striped_payer_is_locked_for_all_periods_that_are_due() {
+    let db = TestDb::with_ledger("stripes").await;
+    let client = db.app().await;
+    call(&client, "create_account('bank', 'asset')").await;
+    call(&client, "create_account('wallets:corp', 'liability', minimum_balance => 0, stripes => 2)").await;
+    call(&client, "create_account('z:plans', 'revenue', stripes => 2)").await;
+    call(&client, "post_transfer('bank', 'wallets:corp', 20, 'topup')").await;
+    for plan in ["one", "two"] {
+        call(&client, &format!("create_plan('{plan}', 10, account => 'z:plans')")).await;
+        call(&client, &format!("subscribe('{plan}', 'wallets:corp')")).await;
+    }
+    earlier(&db, "2 months").await;
+    // 15 on each stripe: enough for one period and not for two.
+    let (slow, left, right) = (db.connect().await, db.app().await, db.app().await);
+    execute(&left, "BEGIN").await;
+    call(&left, "create_account('till', 'asset')").await;
+    call(&left, "post_transfer('till', 'wallets:corp', 15, 'topup')").await;
+    call(&right, "post_transfer('bank', 'wallets:corp', 15, 'topup')").await;
+    execute(&left, "COMMIT").await;
+    let waiting = [backend(&left).await, backend(&right).await];
+    let stripes =
+        "SELECT FROM wallet_data.accounts WHERE address = 'z:plans' AND stripe > 0 FOR NO KEY UPDATE";
+    execute(&slow, &format!("BEGIN; {stripes}")).await;
+    let then = async {
+        until_blocked(&client, &waiting[0]).await;
+        let release = async {
+            until_blocked(&client, &waiting[1]).await;
+            execute(&slow, "COMMIT").await;
+        };
+        tokio::join!(calls(&right, "renew_due_subscriptions(1)"), release).0
+    };
+    let (left, right) = tokio::join!(calls(&left, "renew_due_subscriptions(1)"), then);
+    assert_eq!(left[0].pick(["outcome", "period_count", "error"]), ["renewed", "2", "NULL"]);
+    assert_eq!(right[0].pick(["period_count", "error"]), ["1", "insufficient_funds"]);
+    verify_clean(&client).await;
+}

@@ -6,8 +6,9 @@
 //! decided in order, each after the one before it, hundreds in one posting. Where that is not possible (somebody's
 //! trigger refuses, or a purchase goes into an overdraft) each is decided in a subtransaction of its own.
 //!
-//! Lock order: till, then what a posting locks. Statements: 7 for a call (till, numbers, members, catalogue,
-//! settings, accounts, till again), 8 where the till may lend, and 6 for each few hundred entries.
+//! Lock order: till, its merchant (shared), then what a posting locks. Statements: 7 for a call (till, numbers,
+//! members, catalogue, settings, accounts, till again), 8 where the till may lend to somebody who never owed, and 6
+//! for each few hundred entries.
 
 pub mod api;
 mod read;
@@ -334,7 +335,9 @@ fn lock_accounts(session: &Session, ledger: &Ledger, device: &Device, drafts: &[
         accounts.want(&mut wanted);
     }
     match device.conflict_policy {
-        ConflictPolicy::Accept => overdraft::lock_all(session, ledger, &accounts, &wanted),
-        ConflictPolicy::Reject => posting::lock(session, ledger, &wanted).map(drop),
+        // The first overdraft of a member makes the account of what is owed.
+        ConflictPolicy::Accept => posting::lock_all(session, ledger, &wanted),
+        ConflictPolicy::Reject => posting::lock(session, ledger, &wanted),
     }
+    .map(drop)
 }

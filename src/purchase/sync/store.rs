@@ -16,13 +16,15 @@ use serde_json::Value;
 use std::collections::HashMap;
 use uuid::Uuid;
 
+// The merchant too, so that who waited for the till sees whether it was put to rest meanwhile, and so that putting it
+// to rest waits for the tills under way.
 static DEVICE: Statement = Statement::new(
     "SELECT d.merchant, a.address, d.state_id, m.state_id, d.gap_policy_id, d.conflict_policy_id, d.overdraft_limit,
             d.last_sequence
      FROM wallet_data.devices d
      JOIN wallet_data.merchants m ON m.ledger_id = d.ledger_id AND m.merchant = d.merchant
      JOIN wallet_data.accounts a ON a.ledger_id = m.ledger_id AND a.account_id = m.account_id
-     WHERE d.ledger_id = $1 AND d.device = $2 FOR NO KEY UPDATE OF d",
+     WHERE d.ledger_id = $1 AND d.device = $2 FOR NO KEY UPDATE OF d FOR SHARE OF m",
     &[INT4OID, TEXTOID],
 );
 

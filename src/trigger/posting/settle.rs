@@ -77,8 +77,8 @@ fn due_reversals<'a>(changes: &'a Changes, stored: &HashMap<String, Stored>) -> 
     changes.reverses.iter().filter_map(due).collect()
 }
 
-/// Locks the accounts of both flows in one go, and writes down what that alone brings about: holds
-/// that have expired.
+/// Locks the accounts of both flows in one go, those included that are made while it waits, and writes down what that
+/// alone brings about: holds that have expired.
 fn lock_together(session: &Session, ledger: &Ledger, changes: &Changes, due: &[Due]) -> Result<()> {
     let originals = reversal::store::transfers(session, ledger.id, due.iter().map(|due| due.transfer_id));
     let mut wanted = Wanted::default();
@@ -91,9 +91,7 @@ fn lock_together(session: &Session, ledger: &Ledger, changes: &Changes, due: &[D
     for found in originals.values() {
         wanted.transfer(&found.credit_account, &found.debit_account, found.original.amount);
     }
-    let book = posting::open_book(session, ledger, &wanted, Access::Lock)?;
-    posting::write(session, ledger, &book, &[])?;
-    Ok(())
+    posting::lock_all(session, ledger, &wanted).map(drop)
 }
 
 fn post(session: &Session, ledger: &Ledger, context: &Context, changes: &Changes) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use wallet_ledger_tests::bank::{events as told, one};
+use wallet_ledger_tests::db::execute;
 
 async fn listed(client: &Client, at: &str) -> Vec<String> {
     let rows = calls(client, &format!("list_rates({at})")).await;
@@ -96,5 +97,39 @@ async fn each_ledger_has_its_own() {
     assert_error(elsewhere, "escrow_not_found", "PT404");
     act(&client, "release_escrow", &id, ", ledger => 'main'").await;
     assert_eq!(earned(&client).await[2], dec!(12750));
+    assert_escrows_sound(&client).await;
+}
+
+/// The first fees of several rates make accounts: two orders with the same rates in another order make them in one
+/// order, and do not wait for each other in a circle.
+#[tokio::test]
+async fn first_fees_make_their_accounts_in_one_order() {
+    let (db, client) = shop("first_fees").await;
+    for fee in ["fee_a", "fee_b", "fee_c"] {
+        call(&client, &format!("set_rate('{fee}', 0.1)")).await;
+    }
+    let order = |reference: &str, fees: &[&str]| {
+        let lines: Vec<Value> =
+            fees.iter().map(|fee| json!({"beneficiary": MERCHANT, "amount": 1000, "fee": fee})).collect();
+        open_call(reference, &Value::from(lines).to_string(), "")
+    };
+    let (slow, one, two) = (db.app().await, db.app().await, db.app().await);
+    let waiting = [backend(&one).await, backend(&two).await];
+    // Somebody is making the account of one of them by hand.
+    execute(&slow, "BEGIN").await;
+    call(&slow, "create_account('platform:revenue:fee_c', 'revenue')").await;
+    let (first, second) = (order("one", &["fee_a", "fee_c", "fee_b"]), order("two", &["fee_b", "fee_a"]));
+    let then = async {
+        until_blocked(&client, &waiting[0]).await;
+        let release = async {
+            until_blocked(&client, &waiting[1]).await;
+            execute(&slow, "ROLLBACK").await;
+        };
+        tokio::join!(call(&two, &second), release).0
+    };
+    let (one, two) = tokio::join!(call(&one, &first), then);
+    for (opened, held) in [(one, "3000.00"), (two, "2000.00")] {
+        assert_eq!(opened.pick(["status", "held_amount"]), ["held", held]);
+    }
     assert_escrows_sound(&client).await;
 }

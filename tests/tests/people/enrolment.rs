@@ -130,3 +130,33 @@ async fn an_actor_that_was_given_since_the_transaction_began() {
         }
     }
 }
+
+/// Without a currency a call says nothing about it, also where another session makes the account at the same moment.
+#[tokio::test]
+async fn no_currency_says_nothing_of_an_account_that_another_session_makes() {
+    let db = TestDb::with_ledger("currency").await;
+    let (first, second, observer) = (db.app().await, db.app().await, db.connect().await);
+    let backend = backend(&second).await;
+    for party in ["member", "merchant"] {
+        execute(&first, "BEGIN").await;
+        call(&first, &format!("create_{party}('p1', currency => 'USD')")).await;
+        let release = async {
+            until_blocked(&observer, &backend).await;
+            execute(&first, "COMMIT").await;
+        };
+        let silent = format!("create_{party}('p1')");
+        let (created, ()) = join!(call(&second, &silent), release);
+        assert_eq!(&created["currency"], "USD", "{party}");
+        // What is stated must be so.
+        execute(&first, "BEGIN").await;
+        call(&first, &format!("create_{party}('p2', currency => 'USD')")).await;
+        let release = async {
+            until_blocked(&observer, &backend).await;
+            execute(&first, "COMMIT").await;
+        };
+        let stating = format!("create_{party}('p2', currency => 'IDR')");
+        let (refused, ()) = join!(try_call(&second, &stating), release);
+        let error = assert_error(refused, "already_exists", "PT409");
+        assert_eq!(error.detail["field"], "currency", "{party}");
+    }
+}

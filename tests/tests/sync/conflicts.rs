@@ -1,6 +1,6 @@
 //! Where the limit or the balance is no longer enough: rejected, or taken into an overdraft that has a bound.
 
-use super::{ago, sync, tea, told};
+use super::{ago, sync, sync_call, tea, told};
 use futures::future::join_all;
 use wallet_ledger_tests::db::execute;
 use wallet_ledger_tests::school::*;
@@ -279,5 +279,81 @@ async fn an_account_made_while_a_till_waited_is_locked_in_the_one_order() {
     );
     assert_eq!(told(&third), [["1", "overdraft", "insufficient_funds", "f"]]);
     assert_eq!(posted(&client, "overdrafts:m2").await, "15000.00");
+    assert_purchases_sound(&db).await;
+}
+
+/// Who repays waits for the till that lends at the same moment, and is told what is owed after it.
+#[tokio::test]
+async fn a_repayment_sees_the_first_overdraft_that_it_waited_for() {
+    let (db, client) = school("overdraft_first").await;
+    device(&client, "canteen", "till-1", "conflict_policy => 'accept', overdraft_limit => 100000").await;
+    let at = ago(&client, "5 min").await;
+    let [till, repaying] = [db.app().await, db.app().await];
+    let waiting = backend(&repaying).await;
+    execute(&till, "BEGIN").await;
+    sync(&till, "till-1", &[tea(1, "m2", &at)]).await;
+    top_up(&till, "m2", 2_000).await;
+    let release = async {
+        until_blocked(&client, &waiting).await;
+        execute(&till, "COMMIT").await;
+    };
+    let (repaid, ()) = tokio::join!(call(&repaying, "repay_overdraft('m2')"), release);
+    assert_eq!(repaid.pick(["amount", "owed", "balance"]), ["2000.00", "3000.00", "0.00"]);
+    assert_eq!(posted(&client, "overdrafts:m2").await, "3000.00");
+    assert_purchases_sound(&db).await;
+}
+
+/// Once a merchant has been put to rest, none of its tills sells any more: neither one that waited meanwhile, nor one
+/// that was in the middle of it, for which the merchant waits.
+#[tokio::test]
+async fn a_till_that_waited_while_its_merchant_was_put_to_rest_is_refused() {
+    let (db, client) = school("rest").await;
+    let at = ago(&client, "5 min").await;
+    let [till, office] = [db.app().await, db.app().await];
+    let slow = db.connect().await;
+    let waiting = [backend(&till).await, backend(&office).await];
+    let first = sync_call("till-1", &[tea(1, "m1", &at)]);
+    execute(&slow, "BEGIN; SELECT FROM wallet_data.devices FOR NO KEY UPDATE").await;
+    let rest = async {
+        until_blocked(&client, &waiting[0]).await;
+        let release = async {
+            // It waits for nobody, or for the till that waits.
+            let done = "SELECT state_id <> 1 FROM wallet_data.merchants";
+            let blocked = format!("SELECT FROM pg_locks WHERE pid = {} AND NOT granted", waiting[1]);
+            until(&client, &format!("SELECT ({done}) OR EXISTS ({blocked})"), "t").await;
+            execute(&slow, "COMMIT").await;
+        };
+        tokio::join!(set_active(&office, "merchant", "canteen", false), release);
+    };
+    let (answer, ()) = tokio::join!(try_calls(&till, &first), rest);
+    assert_error(answer, "party_inactive", "PT422");
+    set_active(&client, "merchant", "canteen", true).await;
+    execute(&till, "BEGIN").await;
+    sync(&till, "till-1", &[tea(1, "m1", &at)]).await;
+    let release = async {
+        until_blocked(&client, &waiting[1]).await;
+        execute(&till, "COMMIT").await;
+    };
+    tokio::join!(set_active(&office, "merchant", "canteen", false), release);
+    assert_eq!(posted(&client, "merchants:canteen").await, "5000.00");
+    assert_purchases_sound(&db).await;
+}
+
+/// How long a till may have been offline is what is set when its entries are decided, also where it waited meanwhile.
+#[tokio::test]
+async fn a_till_that_waited_is_judged_by_the_settings_of_the_moment() {
+    let (db, client) = school("settings").await;
+    let at = ago(&client, "5 min").await;
+    let (slow, till) = (db.connect().await, db.app().await);
+    let waiting = backend(&till).await;
+    execute(&slow, "BEGIN; SELECT FROM wallet_data.devices FOR NO KEY UPDATE").await;
+    let release = async {
+        until_blocked(&client, &waiting).await;
+        call(&client, "set_setting('till_offline_max', '1 minute')").await;
+        execute(&slow, "COMMIT").await;
+    };
+    let batch = [tea(1, "m1", &at)];
+    let (answers, ()) = tokio::join!(sync(&till, "till-1", &batch), release);
+    assert_eq!(told(&answers), [["1", "rejected", "entry_too_old", "f"]]);
     assert_purchases_sound(&db).await;
 }

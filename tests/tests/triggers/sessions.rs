@@ -198,3 +198,31 @@ async fn every_isolation_level() {
         assert_sound(&client).await;
     }
 }
+
+/// A wallet that is opened while a statement waits for another one is locked in its place, not after the other.
+#[tokio::test]
+async fn an_account_made_while_a_statement_waited_is_locked_in_the_one_order() {
+    let (db, client) = topups("late", Form::Statement).await;
+    call(&client, "open_wallet('z')").await;
+    call(&client, "create_account('cash', 'asset')").await;
+    execute(&client, "INSERT INTO topups VALUES (1, 'z', 5, 'paid'), (2, 'm', 5, 'new')").await;
+    let (slow, changing, paying) = (db.connect().await, db.connect().await, db.app().await);
+    let waiting = [backend(&changing).await, backend(&paying).await];
+    execute(&slow, "BEGIN; SELECT FROM wallet_data.accounts WHERE address = 'wallets:z' FOR UPDATE").await;
+    // One row is taken back and the other posted, to a wallet that is not there yet.
+    let change = "UPDATE topups SET status = CASE id WHEN 1 THEN 'refunded' ELSE 'paid' END";
+    let then = async {
+        until_blocked(&client, &waiting[0]).await;
+        call(&client, "open_wallet('m')").await;
+        call(&client, "post_transfer('cash', 'wallets:m', 10)").await;
+        let release = async {
+            until_blocked(&client, &waiting[1]).await;
+            execute(&slow, "COMMIT").await;
+        };
+        tokio::join!(call(&paying, "post_transfer('wallets:m', 'wallets:z', 1)"), release);
+    };
+    tokio::join!(execute(&changing, change), then);
+    let balances = [posted(&client, "wallets:m").await, posted(&client, "wallets:z").await];
+    assert_eq!(balances, ["14.00", "1.00"]);
+    assert_sound(&client).await;
+}

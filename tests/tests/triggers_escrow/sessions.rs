@@ -11,7 +11,7 @@ use wallet_ledger_tests::db::execute;
 use wallet_ledger_tests::proof::assert_sound;
 use wallet_ledger_tests::*;
 
-use super::market::{BOTH, Form, Market, ORDERS};
+use super::market::{BOTH, Form, LINES, Market, ORDERS};
 
 /// Orders of all buyers from all merchants, each with a total of its own, under references that come in
 /// another order than their people.
@@ -152,4 +152,39 @@ async fn sessions_that_pay_the_same_orders_open_one_escrow_each() {
         assert_eq!(value(&market.app, taken).await, format!("{}.00", value(&market.dba, total).await));
         assert_sound(&market.app).await;
     }
+}
+
+/// The accounts of all fees of a statement are made before any escrow's own, in one order: two statements whose orders
+/// come to the same new fees the other way round do not wait for each other in a circle.
+#[tokio::test]
+async fn first_fees_of_many_orders_are_made_in_one_order() {
+    let market = Market::open("first_fees", Form::Statement, LINES).await;
+    for fee in ["fee_a", "fee_c"] {
+        call(&market.app, &format!("set_rate('{fee}', 0.1)")).await;
+    }
+    for (id, order, fee) in [(1, "A", "fee_c"), (2, "B", "fee_a"), (3, "C", "fee_a"), (4, "D", "fee_c")] {
+        let lines = json!([{"beneficiary": "merchants:1", "amount": 1000, "fee": fee}]);
+        let sql = format!(
+            "INSERT INTO shop.orders (id, order_no, buyer_id, total, lines) VALUES ({id}, '{order}', '{id}', 1000, '{lines}')"
+        );
+        execute(&market.clerk, &sql).await;
+    }
+    let clerk = value(&market.clerk, "SELECT current_user").await;
+    let (one, two) = (market.db.connect_as(&clerk).await, market.db.connect_as(&clerk).await);
+    let waiting = [backend(&one).await, backend(&two).await];
+    // Somebody holds the first statement up between its two orders.
+    let slow = market.db.app().await;
+    execute(&slow, "BEGIN").await;
+    call(&slow, "create_account('escrows:A', 'liability')").await;
+    let then = async {
+        until_blocked(&market.dba, &waiting[0]).await;
+        let release = async {
+            until_blocked(&market.dba, &waiting[1]).await;
+            execute(&slow, "ROLLBACK").await;
+        };
+        tokio::join!(execute(&two, "UPDATE shop.orders SET status = 'paid' WHERE id IN (2, 4)"), release);
+    };
+    tokio::join!(execute(&one, "UPDATE shop.orders SET status = 'paid' WHERE id IN (1, 3)"), then);
+    assert_eq!(value(&market.dba, AGREE).await, "0");
+    assert_sound(&market.app).await;
 }

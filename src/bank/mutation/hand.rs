@@ -181,7 +181,7 @@ pub fn mark_duplicate(
 pub fn unmatch(session: &Session, ledger: &Ledger, mutation_id: Uuid, reason: &str) -> Result<Mutation> {
     let (mut mutation, bank) = find_for(session, ledger, mutation_id, Action::Unmatch)?;
     let intent = match mutation.intent_id.take() {
-        Some(id) => Some(intent::find(session, ledger, id, true)?),
+        Some(id) => Some(intent::find_to_reopen(session, ledger, id)?),
         None => None,
     };
     let undone = mutation.transaction_id();

@@ -230,7 +230,7 @@ fn available(book: &Book, account: &str) -> Option<Decimal> {
 /// Who pays what is missing, the first choice first: the account of the setting, made where there is none yet, and the
 /// bank account's outgoing account. It is made before the accounts are locked, for what somebody else makes after that
 /// could only be locked out of order.
-fn payers(session: &Session, ledger: &Ledger, bank: &BankAccount) -> Result<Vec<String>> {
+pub fn payers(session: &Session, ledger: &Ledger, bank: &BankAccount) -> Result<Vec<String>> {
     let settings = setting::read(session, ledger, ledger::now())?;
     let account = settings.text(Setting::ShortfallAccount);
     let account = account::of_platform(session, ledger, account, Type::Asset, &bank.currency).ok();

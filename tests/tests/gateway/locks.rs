@@ -4,8 +4,31 @@ use super::providers::*;
 use wallet_ledger_tests::db::execute;
 use wallet_ledger_tests::*;
 
+const OUTGOING: &str = "gateways:midtrans:outgoing";
+
 fn lock(account: &str) -> String {
     format!("SELECT FROM wallet_data.accounts WHERE address = '{account}' FOR NO KEY UPDATE")
+}
+
+/// The refund was notified first: the settlement credits, and takes back at once.
+#[tokio::test]
+async fn a_credit_and_its_reversal_in_one_notice_lock_in_the_one_order() {
+    let (db, client) = shop("credit_reversal_order").await;
+    order(&client, "u", 50_000, "o-1").await;
+    midtrans(&client, &refunds("o-1", 50_000, &[("a", 30_000)])).await;
+    let [session, orderly] = [db.app().await, db.connect().await];
+    let process = backend(&session).await;
+    execute(&orderly, &format!("BEGIN; {}", lock(OUTGOING))).await;
+    let goes_on = async {
+        until_blocked(&client, &process).await;
+        execute(&orderly, &lock("wallets:u")).await;
+        execute(&orderly, "COMMIT").await;
+    };
+    let settled = settlement("o-1", 50_000);
+    let (line, ()) = tokio::join!(midtrans(&session, &settled), goes_on);
+    assert_eq!((&line["outcome"], reasons(&line)), (&json!("matched"), vec!["refund"]));
+    assert_eq!(posted(&client, "wallets:u").await, "20000.00");
+    assert_all_sound(&client).await;
 }
 
 /// The account that pays what is missing is made by somebody else while the reversal waits for the wallet: it must not

@@ -90,6 +90,25 @@ pub fn create_plain(
     create(session, ledger, &request)
 }
 
+/// The account as it is, whatever it is, or a new one. Where another session makes it at the same time, it is there:
+/// the answer is the same whether that session was just before or long before.
+pub fn find_or_create(
+    session: &Session,
+    ledger: &Ledger,
+    address: &str,
+    account_type: rules::Type,
+    currency: Option<&str>,
+    minimum: Option<Decimal>,
+) -> Result<Stored> {
+    if let Some(stored) = store::read(session, ledger.id, address, true) {
+        return Ok(stored);
+    }
+    match create_plain(session, ledger, address, account_type, currency, minimum) {
+        Err(error) if error.code == Code::AlreadyExists => find(session, ledger, address, true),
+        created => created,
+    }
+}
+
 /// An account of the platform's own in a currency, made where it is missing. Where the address has an account
 /// of another currency, the currency's code is added to it.
 pub fn of_platform(
@@ -99,15 +118,12 @@ pub fn of_platform(
     account_type: rules::Type,
     currency: &str,
 ) -> Result<String> {
-    let mut address = address.to_owned();
-    let mut stored = store::read(session, ledger.id, &address, true);
-    if stored.as_ref().is_some_and(|stored| stored.currency != currency) {
-        address = format!("{address}:{}", currency.to_ascii_lowercase());
-        stored = store::read(session, ledger.id, &address, true);
+    let stored = find_or_create(session, ledger, address, account_type, Some(currency), None)?;
+    if stored.currency == currency {
+        return Ok(stored.address);
     }
-    if stored.is_none() {
-        create_plain(session, ledger, &address, account_type, Some(currency), None)?;
-    }
+    let address = format!("{address}:{}", currency.to_ascii_lowercase());
+    find_or_create(session, ledger, &address, account_type, Some(currency), None)?;
     Ok(address)
 }
 

@@ -6,6 +6,8 @@
 mod batches;
 #[path = "bank_races/codes.rs"]
 mod codes;
+#[path = "bank_races/opened.rs"]
+mod opened;
 #[path = "bank_races/pairs.rs"]
 mod pairs;
 #[path = "bank_races/sessions.rs"]

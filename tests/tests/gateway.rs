@@ -5,6 +5,8 @@
 
 #[path = "gateway/hand.rs"]
 mod hand;
+#[path = "gateway/locks.rs"]
+mod locks;
 #[path = "gateway/orders.rs"]
 mod orders;
 #[path = "gateway/providers.rs"]

@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 use wallet_ledger_tests::bank::{
-    BCA, BRI, actions, assert_bank_sound, bank_books, credit, events, intent, intent_now, match_line, money,
-    mutation_now, one, wib, with,
+    BCA, BRI, BRI_ID, BRI_NUMBER, actions, assert_bank_sound, bank_books, credit, events, intent, intent_now,
+    match_line, money, mutation_now, one, wib, with,
 };
 use wallet_ledger_tests::*;
 

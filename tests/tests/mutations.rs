@@ -4,6 +4,8 @@
 
 #[path = "mutations/hand.rs"]
 mod hand;
+#[path = "mutations/order.rs"]
+mod order;
 #[path = "mutations/refusals.rs"]
 mod refusals;
 #[path = "mutations/repeats.rs"]

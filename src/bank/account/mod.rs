@@ -99,10 +99,7 @@ pub fn register(session: &Session, ledger: &Ledger, wanted: &Registration) -> Re
 
 /// The asset account, made where it is missing.
 fn open_asset(session: &Session, ledger: &Ledger, account: &str) -> Result<account::store::Stored> {
-    let stored = match account::store::read(session, ledger.id, account, true) {
-        Some(stored) => stored,
-        None => account::create_plain(session, ledger, account, Type::Asset, None, None)?,
-    };
+    let stored = account::find_or_create(session, ledger, account, Type::Asset, None, None)?;
     if stored.account_type == Type::Asset {
         return Ok(stored);
     }
@@ -120,10 +117,7 @@ fn open_companion(
     minimum: Option<Decimal>,
 ) -> Result<()> {
     address::checked(account, argument)?;
-    let stored = match account::store::read(session, ledger.id, account, true) {
-        Some(stored) => stored,
-        None => account::create_plain(session, ledger, account, Type::Liability, Some(currency), minimum)?,
-    };
+    let stored = account::find_or_create(session, ledger, account, Type::Liability, Some(currency), minimum)?;
     if stored.account_type == Type::Liability && stored.currency == currency {
         return Ok(());
     }

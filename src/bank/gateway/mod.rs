@@ -36,6 +36,7 @@ use crate::bank::webhook::rules::snap::SnapCase;
 use crate::error::Result;
 use crate::ledger::{self, Ledger};
 use crate::money;
+use crate::posting::{self, Wanted};
 use crate::spi::Session;
 use credit::Payment;
 use place::Placed;
@@ -194,7 +195,9 @@ fn catch_up(
     let books = Position { credited: merged.credited, reversed: merged.reversed, ..known };
     let wanted = merged.payment.position();
     let mut posted = Posted::default();
-    for step in rules::steps(&books, &wanted) {
+    let steps = rules::steps(&books, &wanted);
+    lock_for(session, ledger, payment, &steps)?;
+    for step in steps {
         post(session, ledger, payment, step, &mut merged, &mut posted)?;
         if posted.refusal.is_some() {
             break;
@@ -216,6 +219,26 @@ fn catch_up(
         store::put(session, ledger.id, payment.bank.id, id, &merged, wanted.state, now);
     }
     Ok(told(session, ledger, payment, &merged, wanted.state, posted))
+}
+
+/// Locks the accounts of a credit and of what it is followed by before the first of them is posted: locked one after the
+/// other they would not be in the one order. One step locks its own, and reversals alone all need the same.
+fn lock_for(session: &Session, ledger: &Ledger, payment: &Payment, steps: &[Step]) -> Result<()> {
+    let [Step::Credit(amount), _, ..] = steps else { return Ok(()) };
+    let (bank, notice) = (payment.bank, payment.notice);
+    let intents = credit::lock_intents(session, ledger, bank.id, Some(payment.number), notice.when);
+    let payers = reverse::payers(session, ledger, bank)?;
+    let mut wanted = Wanted::default();
+    wanted.transfer(&bank.suspense_account, &bank.account, *amount);
+    for account in &payers {
+        wanted.transfer(account, &bank.account, *amount);
+    }
+    for intent in &intents {
+        for account in [Some(&intent.credit_account), intent.code_account.as_ref()].into_iter().flatten() {
+            wanted.transfer(account, &bank.account, *amount);
+        }
+    }
+    posting::lock(session, ledger, &wanted).map(drop)
 }
 
 /// Posts one step and counts it.

@@ -15,6 +15,7 @@ use super::credit::Payment;
 use super::store;
 use crate::account;
 use crate::account::rules::{Side, State as AccountState, Type};
+use crate::bank::account::rules::BankAccount;
 use crate::bank::mutation::rules::State;
 use crate::bank::mutation::store::arrivals::{self, Arrival, New};
 use crate::bank::mutation::store::{self as mutations, Mutation};
@@ -68,11 +69,10 @@ pub fn post(
     let bank = payment.bank;
     let credit = find(session, ledger, credit_id)?;
     let mut chain = Chain::find(session, ledger, &credit);
-    let settings = setting::read(session, ledger, ledger::now())?;
-    let shortfall_account = settings.text(Setting::ShortfallAccount);
+    let payers = payers(session, ledger, bank)?;
     let mut wanted = Wanted::default();
     chain.want(&mut wanted, amount);
-    for account in [shortfall_account, &bank.outgoing_account] {
+    for account in &payers {
         wanted.transfer(account, &bank.account, amount);
     }
     let mut book = posting::open_book(session, ledger, &wanted, Access::Lock)?;
@@ -85,7 +85,7 @@ pub fn post(
     let mut shortfall = None;
     if covered < amount {
         let missing = amount - covered;
-        match pay_shortfall(session, ledger, payment, shortfall_account, &mut book, missing)? {
+        match pay_shortfall(bank, &payers, &mut book, missing) {
             Ok((account, movements)) => {
                 parts.push(Part { reverses: None, amount: missing, movements });
                 shortfall = Some((account, missing));
@@ -227,33 +227,33 @@ fn available(book: &Book, account: &str) -> Option<Decimal> {
     rows.iter().try_fold(Decimal::ZERO, |sum, row| Some(sum.saturating_add(row.spendable()?)))
 }
 
-/// Decides who pays what is missing: the account of the setting, made where there is none yet, or the
-/// bank account's outgoing account.
+/// Who pays what is missing, the first choice first: the account of the setting, made where there is none yet, and the
+/// bank account's outgoing account. It is made before the accounts are locked, for what somebody else makes after that
+/// could only be locked out of order.
+pub fn payers(session: &Session, ledger: &Ledger, bank: &BankAccount) -> Result<Vec<String>> {
+    let settings = setting::read(session, ledger, ledger::now())?;
+    let account = settings.text(Setting::ShortfallAccount);
+    let account = account::of_platform(session, ledger, account, Type::Asset, &bank.currency).ok();
+    let account = account.filter(|account| *account != bank.account);
+    Ok(account.into_iter().chain([bank.outgoing_account.clone()]).collect())
+}
+
+/// Decides who pays what is missing: the first of the payers, all of them locked, that does not refuse.
 fn pay_shortfall(
-    session: &Session,
-    ledger: &Ledger,
-    payment: &Payment,
-    account: &str,
+    bank: &BankAccount,
+    payers: &[String],
     book: &mut Book,
     amount: Decimal,
-) -> Result<std::result::Result<(String, Vec<Movement>), LedgerError>> {
-    let bank = payment.bank;
-    let account = account::of_platform(session, ledger, account, Type::Asset, &bank.currency).ok();
+) -> std::result::Result<(String, Vec<Movement>), LedgerError> {
+    let unknown = || LedgerError::new(Code::BooksInconsistent, "nobody pays what a gateway took back");
     let mut refused = None;
-    let accounts = account.into_iter().filter(|account| *account != bank.account);
-    for account in accounts.chain([bank.outgoing_account.clone()]) {
-        if !book.contains(&account) {
-            let mut wanted = Wanted::default();
-            wanted.outflow(&account, amount);
-            book.absorb(posting::open_book(session, ledger, &wanted, Access::Lock)?);
-        }
-        match book.post(&account, &bank.account, amount, None) {
-            Ok(movements) => return Ok(Ok((account, movements))),
+    for account in payers {
+        match book.post(account, &bank.account, amount, None) {
+            Ok(movements) => return Ok((account.clone(), movements)),
             Err(error) => refused = Some(error),
         }
     }
-    let unknown = || LedgerError::new(Code::BooksInconsistent, "nobody pays what a gateway took back");
-    Ok(Err(refused.unwrap_or_else(unknown)))
+    Err(refused.unwrap_or_else(unknown))
 }
 
 /// Writes the transfers as one transaction and returns its id.

@@ -257,6 +257,22 @@ pub fn reject_proof(session: &Session, ledger: &Ledger, id: Uuid, reason: &str) 
     record(session, ledger, "reject_payment", "intent.proof_rejected", id, Some(reason))
 }
 
+/// Locks an intent that is to be opened again, and those whose time may be written down then since they are in its
+/// way: intents come before accounts, and the payment is not undone yet.
+pub fn find_to_reopen(session: &Session, ledger: &Ledger, id: Uuid) -> Result<Intent> {
+    let intent = find(session, ledger, id, false)?;
+    let (number, order) = (intent.number.as_deref(), order_of(&intent));
+    if number.is_some() || order.is_some() {
+        store::expiry::lock_with_rivals(session, ledger.id, id, intent.bank_account_id, number, order);
+    }
+    find(session, ledger, id, true)
+}
+
+/// The order that an intent is for: only one live intent can be.
+fn order_of(intent: &Intent) -> Option<&str> {
+    intent.reference.as_deref().filter(|_| intent.purpose == Purpose::Order)
+}
+
 /// Opens a paid intent again after its payment was undone. It is expired where its time is over, or where
 /// another live one has its number, its order or its total by now.
 pub fn reopen(session: &Session, ledger: &Ledger, intent: &Intent, reason: &str) {
@@ -274,8 +290,7 @@ pub fn reopen(session: &Session, ledger: &Ledger, intent: &Intent, reason: &str)
 /// Whether nothing live is in the way of opening an intent again; its number, its order and its total are kept
 /// for it then. What another session has not committed yet is waited for.
 fn can_live_again(session: &Session, ledger: &Ledger, intent: &Intent, now: i64) -> bool {
-    let (at, order) = (intent.bank_account_id, intent.reference.as_deref());
-    let order = order.filter(|_| intent.purpose == Purpose::Order);
+    let (at, order) = (intent.bank_account_id, order_of(intent));
     if clear_the_way(session, ledger, at, intent.number.as_deref(), order, now).is_err() {
         return false;
     }

@@ -15,6 +15,7 @@ use crate::ledger::{self, Ledger};
 use crate::money::{self, Number};
 use crate::posting::batch::post_all;
 use crate::posting::request::Request;
+use crate::posting::{self, Wanted};
 use crate::spi::Session;
 use crate::{event, reversal};
 use serde_json::json;
@@ -181,12 +182,15 @@ pub fn mark_duplicate(
 pub fn unmatch(session: &Session, ledger: &Ledger, mutation_id: Uuid, reason: &str) -> Result<Mutation> {
     let (mut mutation, bank) = find_for(session, ledger, mutation_id, Action::Unmatch)?;
     let intent = match mutation.intent_id.take() {
-        Some(id) => Some(intent::find(session, ledger, id, true)?),
+        Some(id) => Some(intent::find_to_reopen(session, ledger, id)?),
         None => None,
     };
     let undone = mutation.transaction_id();
     // A duplicate has no posting.
     if mutation.state != State::Duplicate {
+        if mutation.applied_transaction_id.is_none() {
+            lock_both(session, ledger, undone, &mutation, &bank)?;
+        }
         undo(session, ledger, undone, Some(reason))?;
     }
     if mutation.applied_transaction_id.take().is_none() {
@@ -216,6 +220,25 @@ pub fn unmatch(session: &Session, ledger: &Ledger, mutation_id: Uuid, reason: &s
         reason: Some(reason),
     };
     write(session, ledger, mutation, state, &action)
+}
+
+/// Locks the accounts of a posting that is to be undone and of what follows it, where the money waits: locked one after
+/// the other they would not be in the one order.
+fn lock_both(
+    session: &Session,
+    ledger: &Ledger,
+    undone: Option<Uuid>,
+    mutation: &Mutation,
+    bank: &BankAccount,
+) -> Result<()> {
+    let transfers = undone.map_or_else(Vec::new, |id| reversal::store::transaction(session, ledger.id, id));
+    let mut wanted = Wanted::default();
+    for found in &transfers {
+        wanted.transfer(&found.credit_account, &found.debit_account, found.original.amount);
+    }
+    let (debit, credit, _) = bank.waiting(mutation.direction);
+    wanted.transfer(debit, credit, mutation.left);
+    posting::lock(session, ledger, &wanted).map(drop)
 }
 
 /// All of a mutation's money that is still here.

@@ -183,3 +183,39 @@ async fn the_codes_rupiah_go_where_the_setting_says() {
     }
     assert_bank_sound(&client).await;
 }
+
+/// All codes are taken, and the one of a paid intent is due: who comes to take it over waits for the session that opens
+/// that intent again, and must see that it did.
+#[tokio::test]
+async fn a_code_of_an_intent_that_is_opened_again_is_not_taken_over() {
+    let (db, client) = bank_books("reopened_code").await;
+    set(&client, "unique_code_cooldown", "0 seconds").await;
+    let first = intent(&client, 70_000, "").await;
+    let taken = format!(
+        "INSERT INTO wallet_data.intent_codes (ledger_id, bank_account_id, total, intent_id, free_at) \
+         SELECT ledger_id, bank_account_id, 70000 + code, gen_random_uuid(), 'infinity' \
+         FROM wallet_data.intents, generate_series(1, 999) AS code \
+         WHERE intent_id = '{}' ON CONFLICT DO NOTHING",
+        &first["id"]
+    );
+    db::execute(&db.connect().await, &taken).await;
+    match_line(&client, &credit("m", &first["total"])).await;
+    let mutation = mutation_now(&client, "m").await["id"].to_owned();
+    let [undoing, creating] = [db.app().await, db.app().await];
+    let process = backend(&creating).await;
+    db::execute(&undoing, "BEGIN").await;
+    call(&undoing, &format!("unmatch_mutation('{mutation}', 'wrong')")).await;
+    let commit = async {
+        until_blocked(&client, &process).await;
+        db::execute(&undoing, "COMMIT").await;
+    };
+    let create = format!("create_intent('topup', 'wallets:u', 70000, '{BCA}')");
+    let (created, ()) = tokio::join!(try_call(&creating, &create), commit);
+    assert_error(created, "codes_exhausted", "PT422");
+    assert_eq!(status(&client, &first["id"]).await, "open");
+    // Paid again, it is free for the next one.
+    match_line(&client, &with(&credit("m 2", &first["total"]), json!({"date": wib(2)}))).await;
+    assert_eq!(status(&client, &first["id"]).await, "paid");
+    assert_eq!(intent(&client, 70_000, "").await["total"], first["total"]);
+    assert_bank_sound(&client).await;
+}

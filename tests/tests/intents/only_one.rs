@@ -272,3 +272,39 @@ async fn undoing_a_payment_and_a_new_intent_for_the_same_do_not_both_win() {
     }
     assert_bank_sound(&client).await;
 }
+
+/// Opening an intent again writes down another one of the same order whose time is over. Intents come before accounts:
+/// the late payment of that other one has its intent, and comes to the same wallet.
+#[tokio::test]
+async fn an_intent_in_the_way_of_an_undone_one_is_locked_before_the_accounts() {
+    let (db, client) = bank_books("reopened_order").await;
+    let create = |bank: &str, more: &str| {
+        format!("create_intent('order', 'wallets:u', 50000, '{bank}', reference => 'o-1'{more})")
+    };
+    let first = call(&client, &create(BCA, "")).await;
+    match_line(&client, &credit("m", &first["total"])).await;
+    let mutation = mutation_now(&client, "m").await["id"].to_owned();
+    let other = call(&client, &create(BRI, ", expires_in => '1 second'")).await;
+    until(&client, &format!("SELECT now() >= '{}'", &other["expires_at"]), "t").await;
+    let [undoing, paying, slow] = [db.app().await, db.app().await, db.connect().await];
+    let waiting = [backend(&undoing).await, backend(&paying).await];
+    let suspense =
+        "SELECT FROM wallet_data.accounts WHERE address = 'banks:bca:1:suspense' FOR NO KEY UPDATE";
+    db::execute(&slow, &format!("BEGIN; {suspense}")).await;
+    let undo = format!("unmatch_mutation('{mutation}', 'wrong')");
+    let at = json!({"bank_id": BRI_ID, "account_number": BRI_NUMBER});
+    let late = with(&credit("late", &other["total"]), at);
+    let order = async {
+        until_blocked(&client, &waiting[0]).await;
+        let release = async {
+            until_blocked(&client, &waiting[1]).await;
+            db::execute(&slow, "COMMIT").await;
+        };
+        tokio::join!(match_line(&paying, &late), release).0
+    };
+    let (undone, late) = tokio::join!(call(&undoing, &undo), order);
+    assert_eq!((&undone["status"], &late["outcome"]), ("review", "matched"));
+    assert_eq!(status(&client, &first["id"]).await, "open");
+    assert_eq!(status(&client, &other["id"]).await, "paid");
+    assert_bank_sound(&client).await;
+}

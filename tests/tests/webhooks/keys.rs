@@ -161,3 +161,36 @@ async fn what_is_no_key_is_refused_without_repeating_it() {
         assert!(verifies(&client, &secret, "[]").await);
     }
 }
+
+/// Two sessions set a key at the same time: it ends as if the second had come after the first.
+#[tokio::test]
+async fn keys_set_at_once_follow_each_other() {
+    let db = TestDb::with_ledger("keys_at_once").await;
+    let [client, first, second] = [db.app().await, db.app().await, db.app().await];
+    let process = backend(&second).await;
+    let owner = db.connect().await;
+    set(&client, "old key", "7 days").await;
+    let both = [
+        // The same new key twice: the old one stays valid.
+        ("moota", "new key", "new key", "new key, old key"),
+        // The first keys that a provider has.
+        ("xendit", "one key", "other key", "other key, one key"),
+    ];
+    for (provider, one, other, left) in both {
+        let put = |secret: &str| format!("set_webhook_secret('{provider}', '{secret}')");
+        db::execute(&first, "BEGIN").await;
+        call(&first, &put(one)).await;
+        let commit = async {
+            until_blocked(&client, &process).await;
+            db::execute(&first, "COMMIT").await;
+        };
+        let other = put(other);
+        tokio::join!(call(&second, &other), commit);
+        let stored = format!(
+            "SELECT string_agg(secret, ', ' ORDER BY slot) FROM wallet_data.webhook_secrets \
+             WHERE valid_until > now() AND provider_id = {}",
+            if provider == "moota" { 1 } else { 3 }
+        );
+        assert_eq!(value(&owner, &stored).await, left, "{provider}");
+    }
+}

@@ -1,6 +1,7 @@
 //! SQL of the totals that intents have taken.
 
 use super::Intent;
+use crate::spi::batch::{Batch, Column};
 use crate::spi::{Session, Statement};
 use pgrx::pg_sys::{INT4OID, NUMERICOID, TIMESTAMPTZOID, UUIDOID};
 use rust_decimal::Decimal;
@@ -41,14 +42,27 @@ static FREE: Statement = Statement::new(
 // cool-down behind its expiry. Only where codes have run out do those of paid intents count from payment. It
 // waits for another session that does the same, and then finds what that one has left.
 //
+// Two statements: the first may have waited for a session that has opened a paid intent again, and still sees the
+// intent as it was. Whoever opens one writes its code's row, so under these locks the second one's judgement holds.
+//
 // Written so that no plan, however young the tables' statistics, looks at more than each row once.
-static RECLAIM: Statement = Statement::new(
+static LOCK_PAID: Statement = Statement::new(
+    "SELECT k.total FROM wallet_data.intent_codes k
+     WHERE k.ledger_id = $1 AND k.bank_account_id = $2 AND k.total > $3 AND k.total <= $4 AND k.free_at > $5
+       AND (SELECT i.closed_at + i.cooldown FROM wallet_data.intents i
+            WHERE i.ledger_id = $1 AND i.intent_id = k.intent_id AND i.state_id = 4) <= $5
+     ORDER BY k.total FOR UPDATE",
+    &[INT4OID, INT4OID, NUMERICOID, NUMERICOID, TIMESTAMPTZOID],
+);
+const LOCKED_COLUMNS: &[Column] = &[(c"total", NUMERICOID)];
+/// Reads the batch `wallet_locked`: the totals that the session has locked.
+static FREE_PAID: Statement = Statement::new(
     "WITH due AS MATERIALIZED (
          SELECT k.total FROM wallet_data.intent_codes k
          WHERE k.ledger_id = $1 AND k.bank_account_id = $2 AND k.total > $3 AND k.total <= $4 AND k.free_at > $5
+           AND k.total IN (SELECT w.total FROM wallet_locked w)
            AND (SELECT i.closed_at + i.cooldown FROM wallet_data.intents i
-                WHERE i.ledger_id = $1 AND i.intent_id = k.intent_id AND i.state_id = 4) <= $5
-         ORDER BY k.total FOR UPDATE)
+                WHERE i.ledger_id = $1 AND i.intent_id = k.intent_id AND i.state_id = 4) <= $5)
      UPDATE wallet_data.intent_codes c SET free_at = $5
      FROM due
      WHERE c.ledger_id = $1 AND c.bank_account_id = $2 AND c.total = due.total AND c.total > $3 AND c.total <= $4",
@@ -127,5 +141,12 @@ pub fn reclaim(
     now: i64,
 ) {
     let arguments = [ledger_id.into(), bank_account_id.into(), above.into(), up_to.into(), now.into()];
-    session.run(&RECLAIM, &arguments);
+    let mut locked = Batch::new(c"wallet_locked", LOCKED_COLUMNS);
+    let rows = session.run(&LOCK_PAID, &arguments);
+    if rows.count() == 0 {
+        return;
+    }
+    rows.iter().for_each(|row| locked.push(&[row.need_decimal(0).into()]));
+    let _registered = locked.register();
+    session.run(&FREE_PAID, &arguments);
 }

@@ -1,7 +1,7 @@
 //! SQL of intents whose time is over, and of live ones that are in a new one's way.
 
 use crate::spi::{Row, Session, Statement};
-use pgrx::pg_sys::{INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
+use pgrx::pg_sys::{INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -45,6 +45,17 @@ static IN_THE_WAY: Statement = Statement::new(
     &[INT4OID, INT4OID, TEXTOID, TEXTOID],
 );
 
+// Those in the way of an intent that is to be opened again, and the intent itself.
+static LOCK_WITH_RIVALS: Statement = Statement::new(
+    "SELECT i.intent_id FROM wallet_data.intents i
+     WHERE i.ledger_id = $1 AND i.intent_id IN (
+         SELECT $2 UNION ALL
+         SELECT l.intent_id FROM wallet_data.live_intents l
+         WHERE l.ledger_id = $1 AND (l.bank_account_id = $3 AND l.number = $4 OR l.order_reference = $5))
+     ORDER BY i.intent_id FOR UPDATE OF i",
+    &[INT4OID, UUIDOID, INT4OID, TEXTOID, TEXTOID],
+);
+
 /// An intent whose time was written down to be over.
 pub struct Expired {
     pub id: Uuid,
@@ -69,6 +80,19 @@ pub fn expire_in_the_way(
 ) -> Vec<Expired> {
     let arguments = [ledger_id.into(), now.into(), bank_account_id.into(), number.into(), order.into()];
     session.run(&EXPIRE_IN_THE_WAY, &arguments).iter().map(|row| expired(&row)).collect()
+}
+
+/// Locks an intent and the live ones with its number or for its order, by id.
+pub fn lock_with_rivals(
+    session: &Session,
+    ledger_id: i32,
+    id: Uuid,
+    bank_account_id: i32,
+    number: Option<&str>,
+    order: Option<&str>,
+) {
+    let arguments = [ledger_id.into(), id.into(), bank_account_id.into(), number.into(), order.into()];
+    session.run(&LOCK_WITH_RIVALS, &arguments);
 }
 
 fn expired(row: &Row) -> Expired {

@@ -19,7 +19,7 @@
 
 use super::field::Field;
 use super::rules::column::Problem;
-use super::rules::marking::{Definition, INTENTS, Plan, Turn};
+use super::rules::marking::{Definition, INTENTS, KeyType, Turn};
 use super::source::{Event, Firing, Slot};
 use super::store::marked;
 use super::{check_form, first, invalid_trigger, table_name};
@@ -61,6 +61,31 @@ struct References {
     undone: BTreeSet<String>,
 }
 
+/// The keys that references mean. `002` and `2` are one bigint, and so one row.
+struct Keys {
+    paid: BTreeSet<String>,
+    undone: BTreeSet<String>,
+}
+
+impl References {
+    /// A reference that is no value of the key's type is passed over. One row that is paid and undone is paid.
+    fn keys(&self, key_type: KeyType) -> Keys {
+        let keys = |references: &BTreeSet<String>| -> BTreeSet<String> {
+            references.iter().filter_map(|reference| key_type.key(reference)).collect()
+        };
+        let paid = keys(&self.paid);
+        let undone = keys(&self.undone).into_iter().filter(|key| !paid.contains(key)).collect();
+        Keys { paid, undone }
+    }
+
+    /// Under which references an intent may have paid what was undone: those of the undone ones as they are, and
+    /// every likely spelling of their keys.
+    fn spellings(&self, keys: &Keys, key_type: KeyType) -> BTreeSet<String> {
+        let likely = keys.undone.iter().flat_map(|key| key_type.spellings(key));
+        self.undone.iter().cloned().chain(likely).collect()
+    }
+}
+
 /// Runs one firing.
 pub fn fire(firing: &Firing, writing: &Writing) -> Result<()> {
     let session = Session::connect();
@@ -87,18 +112,22 @@ pub fn fire(firing: &Firing, writing: &Writing) -> Result<()> {
     if definition.undone.is_none() {
         references.undone.clear();
     }
-    if !references.undone.is_empty() {
-        let made_good = marked::still_paid(&session, &references.undone, definition.purpose, ledger_id);
-        references.undone.retain(|reference| !made_good.contains(reference));
-    }
     if references.paid.is_empty() && references.undone.is_empty() {
         return Ok(());
     }
     let found = marked::find(&session, &definition);
     let plan = definition.resolve(found.as_ref()).map_err(|problems| refuse(first(problems)))?;
+    let mut keys = references.keys(plan.key_type);
+    if !keys.undone.is_empty() {
+        let spellings = references.spellings(&keys, plan.key_type);
+        let still_paid = marked::still_paid(&session, &spellings, definition.purpose, ledger_id);
+        for reference in &still_paid {
+            keys.undone.retain(|key| Some(key) != plan.key_type.key(reference).as_ref());
+        }
+    }
     let owner = pg_sys::Oid::from(plan.marked.owner);
     *writing.0.borrow_mut() = Some((firing.name(), definition.target()));
-    identity::run_as(owner, || mark(&session, &definition, &plan, &references));
+    identity::run_as(owner, || mark(&session, &definition, plan.key_type, &keys));
     *writing.0.borrow_mut() = None;
     Ok(())
 }
@@ -129,7 +158,7 @@ fn collect(firing: &Firing) -> Option<Vec<Change>> {
     Some(changes)
 }
 
-/// The references of the intents that the trigger is for. One that is paid and undone at once is paid.
+/// The references of the intents that the trigger is for.
 fn choose(changes: &[Change], definition: &Definition, ledger_id: Option<i32>) -> References {
     let mut references = References::default();
     for change in changes {
@@ -142,21 +171,15 @@ fn choose(changes: &[Change], definition: &Definition, ledger_id: Option<i32>) -
             Turn::Undone => references.undone.insert(change.reference.clone()),
         };
     }
-    references.undone.retain(|reference| !references.paid.contains(reference));
     references
 }
 
-/// Marks the rows. A reference that is no value of the key's type, and one that no row has, is passed over.
-fn mark(session: &Session, definition: &Definition, plan: &Plan, references: &References) {
-    let keys = |references: &BTreeSet<String>| -> Vec<String> {
-        references.iter().filter_map(|reference| plan.key_type.key(reference)).collect()
-    };
-    let paid = keys(&references.paid);
-    if !paid.is_empty() {
-        marked::set(session, definition, plan.key_type, &definition.paid, &paid);
+/// Marks the rows. A key that no row has is passed over.
+fn mark(session: &Session, definition: &Definition, key_type: KeyType, keys: &Keys) {
+    if !keys.paid.is_empty() {
+        marked::set(session, definition, key_type, &definition.paid, &keys.paid);
     }
-    let undone = keys(&references.undone);
-    if let Some(value) = definition.undone.as_ref().filter(|_| !undone.is_empty()) {
-        marked::set(session, definition, plan.key_type, value, &undone);
+    if let Some(value) = definition.undone.as_ref().filter(|_| !keys.undone.is_empty()) {
+        marked::set(session, definition, key_type, value, &keys.undone);
     }
 }

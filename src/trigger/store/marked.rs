@@ -97,7 +97,7 @@ pub fn still_paid(
 
 /// Sets the status of the rows with these keys. Its text is different for every trigger, so it is prepared
 /// for this one time. The keys are values of the type; the casts are PostgreSQL's own.
-pub fn set(session: &Session, at: &Definition, key_type: KeyType, value: &str, keys: &[String]) {
+pub fn set(session: &Session, at: &Definition, key_type: KeyType, value: &str, keys: &BTreeSet<String>) {
     let sql = format!(
         "UPDATE {}.{} SET {} = {} WHERE {} OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.{}[])",
         quoted(&at.schema),

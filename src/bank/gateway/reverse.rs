@@ -15,6 +15,7 @@ use super::credit::Payment;
 use super::store;
 use crate::account;
 use crate::account::rules::{Side, State as AccountState, Type};
+use crate::bank::account::store as bank_accounts;
 use crate::bank::mutation::rules::State;
 use crate::bank::mutation::store::arrivals::{self, Arrival, New};
 use crate::bank::mutation::store::{self as mutations, Mutation};
@@ -240,7 +241,8 @@ fn pay_shortfall(
     let bank = payment.bank;
     let account = account::of_platform(session, ledger, account, Type::Asset, &bank.currency).ok();
     let mut refused = None;
-    let accounts = account.into_iter().filter(|account| *account != bank.account);
+    // What mutations alone move is no place for a debt, whatever the setting says.
+    let accounts = account.into_iter().filter(|it| !bank_accounts::is_own(session, ledger.id, it));
     for account in accounts.chain([bank.outgoing_account.clone()]) {
         if !book.contains(&account) {
             let mut wanted = Wanted::default();

@@ -5,14 +5,14 @@ CREATE OR REPLACE VIEW wallet_ledger.purchases WITH (security_invoker = true) AS
 SELECT p.purchase_id AS id, l.name AS ledger, (ARRAY['completed', 'refused'])[p.state_id] AS status, p.member,
        a.address AS account, p.merchant, p.device, p.device_sequence AS sequence, p.amount,
        p.refunded_amount AS refunded, p.is_overdraft, p.overdraft_amount,
-       p.overdraft_amount - p.overdraft_returned_amount AS overdraft_left, a.currency,
+       p.overdraft_returned_amount, a.currency,
        p.error -> 'detail' ->> 'error' AS error, p.error ->> 'message' AS message, p.error -> 'detail' AS detail,
        p.transaction_id, p.authentication_id, p.reference, p.metadata, p.actor, p.purchased_at, p.created_at
 FROM wallet_data.purchases p
 JOIN wallet_data.ledgers l ON l.ledger_id = p.ledger_id
 JOIN wallet_data.accounts a ON a.ledger_id = p.ledger_id AND a.account_id = p.account_id;
 COMMENT ON VIEW wallet_ledger.purchases IS
-    'What members have bought and what was refused to them, with the refusal''s error. purchased_at is the till''s time where it was offline. is_overdraft: taken although a limit or the balance would have refused it; overdraft_amount is what the member owed for it.';
+    'What members have bought and what was refused to them, with the refusal''s error. purchased_at is the till''s time where it was offline. is_overdraft: taken although a limit or the balance would have refused it; overdraft_amount is what was lent for it, overdraft_returned_amount what its refunds have paid back of that. repay_overdraft pays a member''s debt and no single purchase''s: what is owed is the balance of overdrafts:<member>, and owed in member_overview.';
 
 CREATE OR REPLACE VIEW wallet_ledger.purchase_items WITH (security_invoker = true) AS
 SELECT i.purchase_id, l.name AS ledger, i.line, p.member, p.merchant, i.item, i.full_name, i.category, i.quantity,

@@ -4,13 +4,14 @@
 //! Changes of one ledger's settings wait for each other on the ledger's row; readers and postings do not
 //! wait. A session whose snapshot is older than the last change cannot add one: its revision is taken.
 //!
-//! Statements: reading 1, setting 4 (lock, history, change, event).
+//! Statements: reading 1, setting 4 (lock, history, change, event), one more for an account or
+//! kinds.
 
 pub mod api;
 pub mod rules;
 pub mod store;
 
-use crate::error::{Code, LedgerError, Result};
+use crate::error::{Code, LedgerError, Result, invalid};
 use crate::event;
 use crate::ledger::{self, Ledger};
 use crate::spi::Session;
@@ -40,6 +41,14 @@ pub fn set(session: &Session, ledger: &Ledger, wanted: Wanted) -> Result<Change>
         // A misspelt kind would let money out that a limit was meant to stop.
         for kind in wanted.value.to_text().split(", ") {
             ledger::kind_id(session, ledger, kind)?;
+        }
+    }
+    if setting.definition().form == Form::Account {
+        // Mutations alone move these: anything else would stay in suspense, or settle what the bank never moved.
+        let account = wanted.value.to_text();
+        if store::is_a_banks(session, ledger.id, &account) {
+            let must = "not be one of a bank account's own accounts";
+            return Err(invalid("value", must).with("setting", setting.name()).with("account", account));
         }
     }
     store::lock(session, ledger.id);

@@ -33,6 +33,14 @@ static INSERT: Statement = Statement::new(
     &[INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TIMESTAMPTZOID],
 );
 
+static IS_A_BANKS: Statement = Statement::new(
+    "SELECT FROM wallet_data.accounts a
+     JOIN wallet_data.bank_accounts b
+       ON b.ledger_id = a.ledger_id AND a.account_id IN (b.account_id, b.suspense_account_id, b.outgoing_account_id)
+     WHERE a.ledger_id = $1 AND a.address = $2 AND a.stripe = 0 LIMIT 1",
+    &[INT4OID, TEXTOID],
+);
+
 fn change(row: Row) -> Change {
     Change {
         revision: row.need(0),
@@ -49,6 +57,11 @@ fn change(row: Row) -> Change {
 /// otherwise at the caller's snapshot.
 pub fn counting(session: &Session, ledger_id: i32, at: i64, fresh: bool) -> Vec<Change> {
     session.query(&COUNTING, &[ledger_id.into(), at.into()], !fresh).iter().map(change).collect()
+}
+
+/// Whether an account is the asset, suspense or outgoing account of a bank account.
+pub fn is_a_banks(session: &Session, ledger_id: i32, account: &str) -> bool {
+    session.run(&IS_A_BANKS, &[ledger_id.into(), account.into()]).count() == 1
 }
 
 /// Makes changes of one ledger's settings wait for each other. Postings do not wait.

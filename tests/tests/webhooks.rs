@@ -184,6 +184,10 @@ async fn a_bad_line_loses_no_other() {
         (json!({"amount": "NaN"}), "invalid_amount"),
         (json!({"amount": "1e3"}), "invalid_amount"),
         (json!({"amount": "1,000"}), "invalid_amount"),
+        // One or a thousand: nobody knows.
+        (json!({"amount": "1.000"}), "invalid_amount"),
+        (json!({"amount": "150.500"}), "invalid_amount"),
+        (json!({"amount": 150.125}), "invalid_amount"),
         (json!({"amount": [5]}), "invalid_amount"),
         (json!({"amount": "9".repeat(28)}), "amount_out_of_range"),
         (json!({"amount": "9".repeat(10_000)}), "invalid_amount"),

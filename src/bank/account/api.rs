@@ -56,7 +56,8 @@ impl Composite for BankAccountRow {
 ///   of it and are rejected; NULL: the balance was there before everything that is reported.
 /// * `suspense_account`, `outgoing_account`: liability accounts for money that belongs to nobody yet and
 ///   for money that is on its way out; `<account>:suspense` and `<account>:outgoing` by default, created
-///   where they are missing.
+///   where they are missing. Neither may be a wallet or belong to another bank account; a suspense account may
+///   be shared.
 ///
 /// Returns the bank account. The same call again returns the one that is there. Errors: missing_argument,
 /// invalid_argument, invalid_address, invalid_amount, already_exists.

@@ -60,6 +60,9 @@ pub fn register(session: &Session, ledger: &Ledger, wanted: &Registration) -> Re
         return Err(invalid("outgoing_account", "be another account than suspense_account"));
     }
     let stored = open_asset(session, ledger, account)?;
+    for (companion, argument) in [(&suspense, "suspense_account"), (&outgoing, "outgoing_account")] {
+        check_companion(session, ledger, account, companion, argument)?;
+    }
     open_companion(session, ledger, &suspense, "suspense_account", &stored.currency, Some(Decimal::ZERO))?;
     open_companion(session, ledger, &outgoing, "outgoing_account", &stored.currency, None)?;
     let scale = ledger::scale(session, &stored.currency)?;
@@ -106,6 +109,24 @@ fn open_asset(session: &Session, ledger: &Ledger, account: &str) -> Result<accou
     Err(invalid("account", "be an asset account: what the bank owes us")
         .with("account", account)
         .with("type", stored.account_type.name()))
+}
+
+/// Money of a wallet must not wait for its owner there, and what one bank has sent must not be settled by
+/// another. Several bank accounts may share one suspense account.
+fn check_companion(
+    session: &Session,
+    ledger: &Ledger,
+    bank: &str,
+    account: &str,
+    argument: &str,
+) -> Result<()> {
+    let account = address::checked(account, argument)?;
+    let is_suspense = argument == "suspense_account";
+    if rules::is_wallet(account) || store::is_anothers(session, ledger.id, bank, account, is_suspense) {
+        let must = "not be a wallet, nor belong to another bank account";
+        return Err(invalid(argument, must).with("account", account));
+    }
+    Ok(())
 }
 
 fn open_companion(

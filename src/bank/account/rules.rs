@@ -76,6 +76,11 @@ pub fn companion(account: &str, given: Option<&str>, word: &str) -> String {
     given.map_or_else(|| format!("{account}:{word}"), str::to_owned)
 }
 
+/// Whether an address is that of a wallet, there or yet to be opened.
+pub fn is_wallet(account: &str) -> bool {
+    account.starts_with("wallets:")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

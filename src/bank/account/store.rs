@@ -3,7 +3,7 @@
 use super::rules::BankAccount;
 use crate::spi::{Argument, Row, Session, Statement};
 use const_format::concatcp;
-use pgrx::pg_sys::{DATEOID, INT2OID, INT4OID, INT8ARRAYOID, NUMERICOID, TEXTARRAYOID, TEXTOID};
+use pgrx::pg_sys::{BOOLOID, DATEOID, INT2OID, INT4OID, INT8ARRAYOID, NUMERICOID, TEXTARRAYOID, TEXTOID};
 use rust_decimal::Decimal;
 
 static INSERT: Statement = Statement::new(
@@ -66,6 +66,28 @@ static RESERVED: Statement = Statement::new(
      JOIN wallet_data.accounts a ON a.ledger_id = b.ledger_id AND a.account_id IN (b.account_id, b.suspense_account_id)
      WHERE b.ledger_id = $1 AND a.address = $2 LIMIT 1",
     &[INT4OID, TEXTOID],
+);
+
+// Some bank account's asset, suspense or outgoing account.
+static OWN: Statement = Statement::new(
+    "SELECT FROM wallet_data.accounts a
+     JOIN wallet_data.bank_accounts b
+       ON b.ledger_id = a.ledger_id AND a.account_id IN (b.account_id, b.suspense_account_id, b.outgoing_account_id)
+     WHERE a.ledger_id = $1 AND a.address = $2 AND a.stripe = 0 LIMIT 1",
+    &[INT4OID, TEXTOID],
+);
+
+// A member's wallet, or an account of another bank account than $2. Only suspense accounts may be shared.
+static OTHERS: Statement = Statement::new(
+    "SELECT FROM wallet_data.accounts x
+     WHERE x.ledger_id = $1 AND x.address = $3 AND x.stripe = 0
+       AND (EXISTS (SELECT FROM wallet_data.members m WHERE m.ledger_id = $1 AND m.account_id = x.account_id)
+            OR EXISTS (SELECT FROM wallet_data.bank_accounts b
+                       JOIN wallet_data.accounts a ON a.ledger_id = b.ledger_id AND a.account_id = b.account_id
+                       WHERE b.ledger_id = $1 AND a.address <> $2
+                         AND (x.account_id IN (b.account_id, b.outgoing_account_id)
+                              OR x.account_id = b.suspense_account_id AND NOT $4)))",
+    &[INT4OID, TEXTOID, TEXTOID, BOOLOID],
 );
 
 /// A bank account about to be registered; the three accounts exist.
@@ -135,6 +157,17 @@ pub fn reported(
 /// account.
 pub fn is_reserved(session: &Session, ledger_id: i32, account: &str) -> bool {
     session.run(&RESERVED, &[ledger_id.into(), account.into()]).count() == 1
+}
+
+/// Whether this is an account of any bank account: its asset, suspense or outgoing account.
+pub fn is_own(session: &Session, ledger_id: i32, account: &str) -> bool {
+    session.run(&OWN, &[ledger_id.into(), account.into()]).count() == 1
+}
+
+/// Whether an account that is to serve a bank account belongs to a member or to another bank account.
+pub fn is_anothers(session: &Session, ledger_id: i32, bank: &str, account: &str, suspense: bool) -> bool {
+    let arguments = [ledger_id.into(), bank.into(), account.into(), suspense.into()];
+    session.run(&OTHERS, &arguments).count() == 1
 }
 
 /// Locks bank accounts in the order of their ids.

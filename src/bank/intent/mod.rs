@@ -105,6 +105,7 @@ pub fn create(session: &Session, ledger: &Ledger, request: &Request) -> Result<I
         metadata: request.metadata,
     };
     if !store::insert(session, ledger.id, &new) {
+        check_not_a_banks(session, ledger, &new)?;
         return Err(not_inserted(session, ledger, at.id, number.as_deref(), order));
     }
     find(session, ledger, id, false)
@@ -134,6 +135,18 @@ fn check_credit_account(session: &Session, ledger: &Ledger, account: &str, at: &
     if stored.state == AccountState::Closed {
         return Err(LedgerError::new(Code::AccountClosed, format!("account {account} is closed"))
             .with("account", account));
+    }
+    Ok(())
+}
+
+/// Why an intent was not inserted, if it would have been paid out to what mutations alone move: an account of any
+/// bank account. The INSERT itself looks, so that a call that succeeds needs no statement for it.
+fn check_not_a_banks(session: &Session, ledger: &Ledger, new: &NewIntent) -> Result<()> {
+    let payees = [("credit_account", Some(new.credit_account)), ("unique_code_account", new.code_account)];
+    for (name, account) in payees {
+        if let Some(account) = account.filter(|it| bank::account::store::is_own(session, ledger.id, it)) {
+            return Err(invalid(name, "not be one of a bank account's own").with("account", account));
+        }
     }
     Ok(())
 }

@@ -20,6 +20,11 @@ static INSERT: Statement = Statement::new(
          SELECT $1, $4, $5, $6, $10, $15, CASE WHEN $3 = 2 THEN $16 END
          WHERE EXISTS (SELECT FROM wallet_data.accounts a
                        WHERE a.ledger_id = $1 AND a.address = $7 AND a.stripe = 0)
+           AND NOT EXISTS (SELECT FROM wallet_data.accounts a
+                           JOIN wallet_data.bank_accounts k
+                             ON k.ledger_id = a.ledger_id
+                            AND a.account_id IN (k.account_id, k.suspense_account_id, k.outgoing_account_id)
+                           WHERE a.ledger_id = $1 AND a.address IN ($7, $8) AND a.stripe = 0)
          ON CONFLICT DO NOTHING RETURNING intent_id)
      INSERT INTO wallet_data.intents
          (ledger_id, method_id, purpose_id, unique_code, bank_account_id, intent_id, credit_account_id,

@@ -142,7 +142,11 @@ fn limits(
                 None => return Err(unknown_cap(argument, field)),
             }
         }
-        found.insert(name(key)?, caps);
+        let name = name(key)?;
+        // Two spellings of one name: whichever were kept, the other would be lost unseen.
+        if found.insert(name.clone(), caps).is_some() {
+            return Err(invalid(argument, "not limit the same twice").with("value", name));
+        }
     }
     Ok(found)
 }

@@ -21,7 +21,7 @@
 
 use super::field::Field;
 use super::rules::column::Problem;
-use super::rules::marking::{Definition, INTENTS, Plan, Turn};
+use super::rules::marking::{Definition, INTENTS, KeyType, Plan, Turn};
 use super::source::{Event, Firing, Slot};
 use super::store::marked;
 use super::{check_form, first, invalid_trigger, table_name};
@@ -63,6 +63,31 @@ struct References {
     undone: BTreeSet<String>,
 }
 
+/// The keys that references mean. `002` and `2` are one bigint, and so one row.
+struct Keys {
+    paid: BTreeSet<String>,
+    undone: BTreeSet<String>,
+}
+
+impl References {
+    /// A reference that is no value of the key's type is passed over. One row that is paid and undone is paid.
+    fn keys(&self, key_type: KeyType) -> Keys {
+        let keys = |references: &BTreeSet<String>| -> BTreeSet<String> {
+            references.iter().filter_map(|reference| key_type.key(reference)).collect()
+        };
+        let paid = keys(&self.paid);
+        let undone = keys(&self.undone).into_iter().filter(|key| !paid.contains(key)).collect();
+        Keys { paid, undone }
+    }
+
+    /// Under which references an intent may have paid what was undone: those of the undone ones as they are, and
+    /// every likely spelling of their keys.
+    fn spellings(&self, keys: &Keys, key_type: KeyType) -> BTreeSet<String> {
+        let likely = keys.undone.iter().flat_map(|key| key_type.spellings(key));
+        self.undone.iter().cloned().chain(likely).collect()
+    }
+}
+
 /// Runs one firing.
 pub fn fire(firing: &Firing, writing: &Writing) -> Result<()> {
     let session = Session::connect();
@@ -89,18 +114,22 @@ pub fn fire(firing: &Firing, writing: &Writing) -> Result<()> {
     if definition.undone.is_none() {
         references.undone.clear();
     }
-    if !references.undone.is_empty() {
-        let made_good = marked::still_paid(&session, &references.undone, definition.purpose, ledger_id);
-        references.undone.retain(|reference| !made_good.contains(reference));
-    }
     if references.paid.is_empty() && references.undone.is_empty() {
         return Ok(());
     }
     let found = marked::lock(&session, &definition);
     let plan = definition.resolve(found.as_ref()).map_err(|problems| refuse(first(problems)))?;
+    let mut keys = references.keys(plan.key_type);
+    if !keys.undone.is_empty() {
+        let spellings = references.spellings(&keys, plan.key_type);
+        let still_paid = marked::still_paid(&session, &spellings, definition.purpose, ledger_id);
+        for reference in &still_paid {
+            keys.undone.retain(|key| Some(key) != plan.key_type.key(reference).as_ref());
+        }
+    }
     let owner = pg_sys::Oid::from(plan.marked.owner);
     *writing.0.borrow_mut() = Some((firing.name(), definition.target()));
-    let is_marked = identity::run_as(owner, || mark(&session, &definition, &plan, &references));
+    let is_marked = identity::run_as(owner, || mark(&session, &definition, &plan, &keys));
     *writing.0.borrow_mut() = None;
     if is_marked {
         return Ok(());
@@ -135,7 +164,7 @@ fn collect(firing: &Firing) -> Option<Vec<Change>> {
     Some(changes)
 }
 
-/// The references of the intents that the trigger is for. One that is paid and undone at once is paid.
+/// The references of the intents that the trigger is for.
 fn choose(changes: &[Change], definition: &Definition, ledger_id: Option<i32>) -> References {
     let mut references = References::default();
     for change in changes {
@@ -148,21 +177,15 @@ fn choose(changes: &[Change], definition: &Definition, ledger_id: Option<i32>) -
             Turn::Undone => references.undone.insert(change.reference.clone()),
         };
     }
-    references.undone.retain(|reference| !references.paid.contains(reference));
     references
 }
 
-/// Marks the rows; false where the table is not the one that was looked at. A reference that is no value of the key's
-/// type, and one that no row has, is passed over.
-fn mark(session: &Session, definition: &Definition, plan: &Plan, references: &References) -> bool {
-    let keys = |references: &BTreeSet<String>| -> Vec<String> {
-        references.iter().filter_map(|reference| plan.key_type.key(reference)).collect()
-    };
-    let set = |value: Option<&String>, keys: Vec<String>| {
+/// Marks the rows; false where the table is not the one that was looked at. A key that no row has is passed over.
+fn mark(session: &Session, definition: &Definition, plan: &Plan, keys: &Keys) -> bool {
+    let set = |value: Option<&String>, keys: &BTreeSet<String>| {
         value
             .filter(|_| !keys.is_empty())
-            .is_none_or(|value| marked::set(session, definition, plan, value, &keys))
+            .is_none_or(|value| marked::set(session, definition, plan, value, keys))
     };
-    set(Some(&definition.paid), keys(&references.paid))
-        && set(definition.undone.as_ref(), keys(&references.undone))
+    set(Some(&definition.paid), &keys.paid) && set(definition.undone.as_ref(), &keys.undone)
 }

@@ -13,7 +13,7 @@
 
 use super::field::{Field, RowMemory, texts};
 use super::rules::column::{Column, Problem};
-use super::rules::matching::{Definition, Places};
+use super::rules::matching::{Definition, Places, unambiguous};
 use super::rules::{Row, fill, is_null, key, named};
 use super::source::{Attribute, Event, Firing, Slot};
 use super::{check_form, first, invalid_trigger, table_name};
@@ -60,7 +60,7 @@ pub fn fire(firing: &Firing) -> Result<()> {
     let definition = Definition::parse(&firing.arguments()).map_err(refuse)?;
     let (columns, attributes) = firing.columns();
     let places = definition.resolve(&columns).map_err(|problems| refuse(first(problems)))?;
-    let mut reader = Reader::new(&attributes, &columns, &places, &firing.key_columns());
+    let mut reader = Reader::new(&attributes, &columns, &definition, &places, &firing.key_columns());
     let ledgers = settings::with(&READING, || collect(firing, &mut reader, &definition, &table))?;
     for (name, reported) in ledgers {
         take_in(&session, &definition, name.as_deref(), &reported, &table)?;
@@ -72,6 +72,8 @@ pub fn fire(firing: &Firing) -> Result<()> {
 struct Reader {
     key: Vec<Field>,
     sources: Vec<Field>,
+    /// Which of the sources are amounts in columns that hold numbers.
+    numeric: Vec<bool>,
     placeholders: Vec<Field>,
     memory: RowMemory,
 }
@@ -84,23 +86,34 @@ struct Snapshot {
 }
 
 impl Reader {
-    fn new(attributes: &[Attribute], columns: &[Column], places: &Places, key: &[i16]) -> Self {
+    fn new(
+        attributes: &[Attribute],
+        columns: &[Column],
+        definition: &Definition,
+        places: &Places,
+        key: &[i16],
+    ) -> Self {
         let fields = |places: &[usize]| {
             places.iter().map(|place| Field::trimmed(attributes[*place], &columns[*place])).collect()
         };
         Self {
             key: Field::of_numbers(attributes, key),
             sources: fields(&places.sources),
+            numeric: definition.numeric_amounts(columns, places),
             placeholders: fields(&places.placeholders),
             memory: RowMemory::new(),
         }
     }
 
     fn read(&mut self, slot: Slot) -> Snapshot {
-        let Self { key, sources, placeholders, memory } = self;
+        let Self { key, sources, numeric, placeholders, memory } = self;
         memory.within(|| Snapshot {
             key: texts(key, slot),
-            sources: texts(sources, slot),
+            sources: texts(sources, slot)
+                .into_iter()
+                .zip(numeric.iter())
+                .map(|(value, is_number)| if *is_number { value.map(unambiguous) } else { value })
+                .collect(),
             placeholders: texts(placeholders, slot),
         })
     }

@@ -1,10 +1,12 @@
 //! What the arguments of an `update_on_intent()` trigger say, and which rows an intent's change marks.
 
+pub mod key_type;
+
 use super::column::{Column, Problem, shown, unknown_column};
 use super::facts::Marked;
 use super::key::table_name;
 use crate::bank::intent::rules::{Purpose, State};
-use uuid::Uuid;
+pub use key_type::KeyType;
 
 /// The table that such a trigger is attached to.
 pub const INTENTS: &str = "wallet_data.intents";
@@ -176,57 +178,6 @@ fn identifier(text: &str) -> Option<(String, &str)> {
     starts.then(|| (text[..end].to_ascii_lowercase(), &text[end..]))
 }
 
-/// What a key column holds, and so which references are values of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyType {
-    Int2,
-    Int4,
-    Int8,
-    Numeric,
-    Uuid,
-    Text,
-    /// Text that is filled up with blanks.
-    Padded,
-}
-
-impl KeyType {
-    /// The type's name in SQL.
-    pub fn name(self) -> &'static str {
-        match self {
-            KeyType::Int2 => "int2",
-            KeyType::Int4 => "int4",
-            KeyType::Int8 => "int8",
-            KeyType::Numeric => "numeric",
-            KeyType::Uuid => "uuid",
-            KeyType::Text => "text",
-            KeyType::Padded => "bpchar",
-        }
-    }
-
-    /// A reference in a form that PostgreSQL can read as this type; `None` where it is no value of it.
-    pub fn key(self, reference: &str) -> Option<String> {
-        let number = |range: std::ops::RangeInclusive<i64>| {
-            let number = reference.trim().parse::<i64>().ok()?;
-            range.contains(&number).then(|| number.to_string())
-        };
-        match self {
-            KeyType::Int2 => number(i16::MIN.into()..=i16::MAX.into()),
-            KeyType::Int4 => number(i32::MIN.into()..=i32::MAX.into()),
-            KeyType::Int8 => number(i64::MIN..=i64::MAX),
-            KeyType::Numeric => {
-                let text = reference.trim();
-                let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-                let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-                let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-                (plain(whole) && plain(fraction)).then(|| text.to_owned())
-            }
-            KeyType::Uuid => Uuid::try_parse(reference.trim()).ok().map(|id| id.to_string()),
-            KeyType::Text => Some(reference.to_owned()),
-            KeyType::Padded => Some(reference.trim_end_matches(' ').to_owned()),
-        }
-    }
-}
-
 /// Whether an intent is paid now and was not, or the other way round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
@@ -323,39 +274,6 @@ mod tests {
         assert!(problems(|marked| marked.key = None).contains("no column \"id\" (key column)"));
         assert!(problems(|marked| marked.status = None).contains("no column \"status\" (status column)"));
         assert!(problems(|marked| marked.key.as_mut().unwrap().1 = None).contains("is of type some"));
-    }
-
-    #[test]
-    fn references_are_keys_or_not() {
-        use KeyType::{Int2, Int4, Int8, Numeric, Padded, Text};
-        for (key_type, reference, key) in [
-            (Int8, "7", Some("7")),
-            (Int8, " 007 ", Some("7")),
-            (Int8, "-7", Some("-7")),
-            (Int8, "9223372036854775807", Some("9223372036854775807")),
-            (Int8, "9223372036854775808", None),
-            (Int4, "2147483648", None),
-            (Int2, "32768", None),
-            (Int2, "32767", Some("32767")),
-            (Int8, "abc", None),
-            (Int8, "", None),
-            (Int8, "7.0", None),
-            (Int8, "1e3", None),
-            (Numeric, "7.50", Some("7.50")),
-            (Numeric, "NaN", None),
-            (Numeric, "1e3", None),
-            (Numeric, ".", None),
-            (Text, " INV/7 💸", Some(" INV/7 💸")),
-            (Padded, "a  ", Some("a")),
-            (
-                KeyType::Uuid,
-                "018F0000-0000-7000-8000-00000000000A",
-                Some("018f0000-0000-7000-8000-00000000000a"),
-            ),
-            (KeyType::Uuid, "018f0000", None),
-        ] {
-            assert_eq!(key_type.key(reference).as_deref(), key, "{key_type:?} {reference:?}");
-        }
     }
 
     #[test]

@@ -126,6 +126,18 @@ impl Definition {
         if problems.is_empty() { Ok(Places { sources, placeholders }) } else { Err(problems) }
     }
 
+    /// Which of the sources are amounts in columns that hold numbers.
+    pub fn numeric_amounts(&self, columns: &[Column], places: &Places) -> Vec<bool> {
+        let is_amount = |name: &str| self.amounts().any(|amount| amount == name);
+        let is_number = |column: &Column| matches!(column.holds, Holds::Numeric | Holds::Float);
+        places
+            .sources
+            .iter()
+            .map(|place| &columns[*place])
+            .map(|c| is_number(c) && is_amount(&c.name))
+            .collect()
+    }
+
     /// The columns that hold amounts.
     pub fn amounts(&self) -> impl Iterator<Item = &str> {
         let fields = match &self.source {
@@ -152,6 +164,15 @@ impl Definition {
                 Ok(Value::Object(object).to_string())
             }
         }
+    }
+}
+
+/// A value of a numeric column as it is reported. Such a column knows no thousands, but the text `150.500` could be
+/// taken for them and would be refused; a fourth decimal says what it is.
+pub fn unambiguous(value: String) -> String {
+    match value.split_once('.') {
+        Some((_, fraction)) if fraction.len() == 3 => value + "0",
+        _ => value,
     }
 }
 
@@ -299,6 +320,13 @@ mod tests {
         let found = problems(&wrong);
         for words in ["\"ID\" (id)", "\"kind\" (type)", "\"payload\" is of type some, which is no number"] {
             assert!(found.contains(words), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_no_thousands() {
+        for (value, expected) in [("150.500", "150.5000"), ("150.50", "150.50"), ("150", "150")] {
+            assert_eq!(unambiguous(value.to_owned()), expected);
         }
     }
 

@@ -137,7 +137,7 @@ pub fn still_paid(
 /// Sets the status of the rows with these keys; false where the names mean another table by now. Its text is different
 /// for every trigger, so it is prepared for this one time. The keys are values of the type; the casts are
 /// PostgreSQL's own.
-pub fn set(session: &Session, at: &Definition, plan: &Plan, value: &str, keys: &[String]) -> bool {
+pub fn set(session: &Session, at: &Definition, plan: &Plan, value: &str, keys: &BTreeSet<String>) -> bool {
     let sql = format!(
         "UPDATE {}.{} SET {} = {} WHERE {} OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.{}[])",
         quoted(&at.schema),

@@ -57,6 +57,45 @@ async fn no_state_allows_more_than_its_table() {
     assert_bank_sound(&client).await;
 }
 
+/// Which accounts may serve: what mutations alone move is nobody's wallet, no other bank's, and no place for an
+/// intent's money, a code's or a debt.
+#[tokio::test]
+async fn an_account_serves_one_purpose() {
+    let (_db, client) = bank_books("serves").await;
+    call(&client, "create_member('ani')").await;
+    call(&client, "create_account('platform:codes', 'revenue')").await;
+    let refused = async |sql: &str, argument: &str| {
+        let before = contents(&client).await;
+        let error = assert_error(try_call(&client, sql).await, "invalid_argument", "PT400");
+        assert_eq!(error.detail["argument"], argument, "{sql}: {error:?}");
+        assert_eq!(before, contents(&client).await, "{sql} wrote something");
+    };
+    let own = [BRI.to_owned(), format!("{BRI}:suspense"), format!("{BRI}:outgoing")];
+    for account in ["wallets:u", "wallets:ani", "wallets:not-yet", &own[2]] {
+        for argument in ["suspense_account", "outgoing_account"] {
+            let sql = format!("register_bank_account('banks:x', 'moota', {argument} => '{account}')");
+            refused(&sql, argument).await;
+        }
+    }
+    let sql = format!("register_bank_account('banks:x', 'moota', outgoing_account => '{}')", &own[1]);
+    refused(&sql, "outgoing_account").await;
+    for account in &own {
+        refused(&format!("create_intent('topup', '{account}', 50000, '{BCA}')"), "credit_account").await;
+        for setting in ["unique_code_account", "shortfall_account"] {
+            refused(&format!("set_setting('{setting}', '{account}')"), "value").await;
+        }
+    }
+    // Set before it became a bank account's: found where it is used.
+    call(&client, "set_setting('unique_code_account', 'banks:y:suspense')").await;
+    call(&client, &format!("register_bank_account('banks:x', 'moota', suspense_account => '{}')", &own[1]))
+        .await;
+    call(&client, "register_bank_account('banks:y', 'moota', 'y')").await;
+    refused(&format!("create_intent('topup', 'wallets:u', 50000, '{BCA}')"), "unique_code_account").await;
+    call(&client, "set_setting('unique_code_account', 'platform:codes')").await;
+    intent(&client, 50_000, "").await;
+    assert_bank_sound(&client).await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_expected_is_refused() {
     let (_db, client) = bank_books("refused").await;

@@ -81,6 +81,10 @@ async fn a_lenient_till_lends_up_to_its_bound() {
     assert_eq!(rest.pick(["amount", "owed", "balance"]), ["2000.00", "0.00", "4000.00"]);
     assert_eq!(call(&client, "repay_overdraft('m1')").await.pick(["amount", "owed"]), ["0.00", "0.00"]);
     assert_eq!(events(&client, "overdraft.repaid").await, "2");
+    // The debt was the member's, not a purchase's: what was lent stays what it was, and no refund has paid it back.
+    let sql = "SELECT string_agg(DISTINCT (overdraft_amount > 0) || ' ' || overdraft_returned_amount, ', ')
+               FROM wallet_ledger.purchases WHERE member = 'm2' AND overdraft_amount > 0";
+    assert_eq!(value(&client, sql).await, "true 0");
     assert_error(try_call(&client, "repay_overdraft('nobody')").await, "member_not_found", "PT404");
     assert_error(try_call(&client, "repay_overdraft(NULL)").await, "missing_argument", "PT400");
     assert_purchases_sound(&db).await;

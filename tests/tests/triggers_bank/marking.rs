@@ -53,6 +53,22 @@ async fn an_order_that_was_paid_twice_stays_paid() {
     }
 }
 
+/// Two references that are one value of the key's type: undoing the first payment leaves the second.
+#[tokio::test]
+async fn an_order_paid_under_another_spelling_stays_paid() {
+    let shop = Shop::open("spelling").await;
+    execute(&shop.dba, "INSERT INTO shop.orders VALUES (2, 1)").await;
+    for (mutation, reference) in [("m1", "'002'"), ("m2", "'0002'")] {
+        let intent = shop.intent("order", 50_000, reference).await;
+        match_line(&shop.app, &credit(mutation, &intent["total"])).await;
+    }
+    for (mutation, status) in [("m1", "2 paid"), ("m2", "2 unpaid")] {
+        let id = mutation_now(&shop.app, mutation).await["id"].to_owned();
+        call(&shop.app, &format!("unmatch_mutation('{id}', 'twice')")).await;
+        assert_eq!(shop.orders().await, status);
+    }
+}
+
 #[tokio::test]
 async fn a_row_is_left_alone_where_no_value_says_otherwise() {
     let shop = Shop::bare("alone").await;

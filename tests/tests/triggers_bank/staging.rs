@@ -76,6 +76,8 @@ const TYPES: &[(&str, &str, &str)] = &[
      "018f0000-0000-7000-8000-00000000000a 2026-11-20 17:00:00.000 5000.00"),
     ("id char(12), date text, amount text, type text", "('x-1', '2026-11-21T00:30:00+07:00', '5000.00', 'credit')", "x-1 2026-11-20 17:30:00.000 5000.00"),
     ("id text, date timestamp(0), amount float8, type text", "('x', '2026-11-21 00:30:00', 5000.25, 'CR')", "x 2026-11-20 17:30:00.000 5000.25"),
+    // A column of numbers has no separators of thousands; as text this would be refused.
+    ("id text, date timestamp, amount numeric(18, 3), type text", "('x', '2026-11-21 00:30:00', 150.5, 'CR')", "x 2026-11-20 17:30:00.000 150.50"),
     ("id text, date timestamp, amount shop.rupiah, type shop.direction", "('💸 ''\\\"', '2026-11-21 00:30:00.5', 5000, 'CR')",
      "💸 '\\\" 2026-11-20 17:30:00.500 5000.00"),
 ];

@@ -52,6 +52,11 @@ pub fn optional_id<'j>(object: &'j Json, names: &[&str]) -> Field<Option<&'j str
 
 /// An amount above zero, from a number or from a string of digits with at most one point.
 pub fn amount(value: &Json, name: &str) -> Field<Decimal> {
+    if is_ambiguous(value) {
+        let message =
+            format!("{name} may be thousands or decimals: write it with none, two or four decimals");
+        return Err(BadLine::new("invalid_amount", message));
+    }
     let amount = number(value).ok_or_else(|| {
         BadLine::new("invalid_amount", format!("{name} is not an amount that can be kept exactly"))
     })?;
@@ -71,6 +76,25 @@ pub fn required_amount(object: &Json, names: &[&str]) -> Field<Decimal> {
     Err(missing(names.first().unwrap_or(&"amount")))
 }
 
+/// Whether an amount can be read in two ways: one to three digits, a point, three digits. Statements of this
+/// country write a thousand so, and no amount has three decimals; taking either for the other is a factor of a
+/// thousand. Numbers too: whoever makes JSON of such a text makes the same mistake.
+fn is_ambiguous(value: &Json) -> bool {
+    let text: &str = match value {
+        Json::Text(text) => text,
+        Json::Number(literal) => literal,
+        _ => return false,
+    };
+    text.strip_prefix('-').unwrap_or(text).split_once('.').is_some_and(|(whole, fraction)| {
+        let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        (1..=3).contains(&whole.len())
+            && !whole.starts_with('0')
+            && fraction.len() == 3
+            && plain(whole)
+            && plain(fraction)
+    })
+}
+
 /// The exact value of a JSON number or of an amount in a string.
 fn number(value: &Json) -> Option<Decimal> {
     match value {
@@ -84,6 +108,7 @@ fn number(value: &Json) -> Option<Decimal> {
 /// left out rather than letting the movement wait for it.
 pub fn balance(value: Option<&Json>) -> Option<Decimal> {
     match value? {
+        ambiguous if is_ambiguous(ambiguous) => None,
         Json::Text(text) if text.starts_with('-') => rules::amount(&text[1..]).map(|amount| -amount),
         other => number(other),
     }
@@ -140,6 +165,8 @@ mod tests {
             ("3799460.89", "3799460.89"),
             ("1e3", "1000"),
             ("0.001", "0.001"),
+            ("\"1000.000\"", "1000.000"),
+            ("\"1.0000\"", "1.0000"),
         ] {
             let source = Source::new(text);
             assert_eq!(amount(&source.parse().unwrap(), "amount").unwrap().to_string(), value, "{text}");
@@ -156,6 +183,10 @@ mod tests {
             "\"1e3\"",
             "\"1,000\"",
             "\"1.000.000\"",
+            "\"1.000\"",
+            "\"150.500\"",
+            "1.000",
+            "100.123",
             "\"NaN\"",
             "\"Infinity\"",
             "1e400",
@@ -204,11 +235,13 @@ mod tests {
 
     #[test]
     fn balances_may_be_negative_and_unreadable_ones_are_left_out() {
-        let source = Source::new(r#"[3799460.89, "-5.00", -5, 0, "x", null, 1e400, "--1"]"#);
+        let source = Source::new(
+            r#"[3799460.89, "-5.00", -5, 0, "x", null, 1e400, "--1", "1.000", "-1.000", -1.000]"#,
+        );
         let Ok(Json::Array(values)) = source.parse() else { panic!() };
         let read: Vec<_> = values.iter().map(|value| balance(Some(value)).map(|b| b.to_string())).collect();
         let expected = ["3799460.89", "-5.00", "-5", "0"].map(|text| Some(text.to_owned()));
         assert_eq!(read[..4], expected);
-        assert_eq!(read[4..], [None, None, None, None]);
+        assert!(read[4..].iter().all(Option::is_none), "{read:?}");
     }
 }

@@ -134,6 +134,7 @@ fn lists_name_merchants_and_categories() {
         json!({"limits": {"a": {"daily": 1e300}}}),
         json!({"limits": {"a": {"daily": 0.001}}}),
         json!({"limits": {"a": 1}}),
+        json!({"limits": {"a": {"daily": 5}, "merchants:a": {"daily": 7}}}),
     ] {
         let mut request = request();
         request.merchants = Some(value.clone());

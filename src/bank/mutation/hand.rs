@@ -182,7 +182,7 @@ pub fn mark_duplicate(
 pub fn unmatch(session: &Session, ledger: &Ledger, mutation_id: Uuid, reason: &str) -> Result<Mutation> {
     let (mut mutation, bank) = find_for(session, ledger, mutation_id, Action::Unmatch)?;
     let intent = match mutation.intent_id.take() {
-        Some(id) => Some(intent::find_to_reopen(session, ledger, id)?),
+        Some(id) => Some(intent::reopen::find(session, ledger, id)?),
         None => None,
     };
     let undone = mutation.transaction_id();
@@ -201,7 +201,7 @@ pub fn unmatch(session: &Session, ledger: &Ledger, mutation_id: Uuid, reason: &s
     mutation.assigned_account = None;
     if let Some(intent) = &intent {
         intent_rules::check(intent.id, intent.state, intent_rules::Action::Unmatch)?;
-        intent::reopen(session, ledger, intent, reason);
+        intent::reopen::reopen(session, ledger, intent, reason);
         let mut payload = intent::payload(intent);
         payload["mutation_id"] = json!(mutation_id.to_string());
         payload["reason"] = json!(reason);

@@ -147,7 +147,7 @@ fn post_transfer(
             metadata: metadata.map(|metadata| metadata.0.into_bytes()),
             effective_at: effective_at.map(|at| at.0),
             expected_version,
-            transaction: None,
+            ..Request::default()
         };
         post_one(request, ledger, Access::Lock)
     })
@@ -183,7 +183,7 @@ fn preview_transfer(
             metadata: metadata.map(|metadata| metadata.0.into_bytes()),
             effective_at: effective_at.map(|at| at.0),
             expected_version,
-            transaction: None,
+            ..Request::default()
         };
         post_one(request, ledger, Access::Look)
     })

@@ -11,6 +11,7 @@ use crate::idempotency::rules::{Fingerprint, Operation};
 use crate::idempotency::store::{Claim, Stored};
 use crate::ledger::{self, Ledger, rules::REBALANCE};
 use crate::spi::Session;
+use rust_decimal::Decimal;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use uuid::Uuid;
@@ -121,6 +122,7 @@ fn run(session: &Session, ledger: &Ledger, mut call: Call, key: Option<&Claim>) 
     for item in items.iter().filter(|item| item.outcome.is_none()) {
         if let Some((checked, _)) = item.checked {
             wanted.transfer(checked.debit_account, checked.credit_account, checked.amount);
+            item.request.otherwise.into_iter().for_each(|account| wanted.outflow(account, Decimal::ZERO));
         }
     }
     if items.iter().any(|item| item.outcome.is_none() && item.same_as.is_none()) {

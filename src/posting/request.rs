@@ -42,6 +42,8 @@ pub struct Request<'a> {
     pub expected_version: Option<i64>,
     /// Items with the same label happen together or not at all.
     pub transaction: Option<&'a str>,
+    /// An account that what follows a refusal will need: locked with the others, so that it is in the one order.
+    pub otherwise: Option<&'a str>,
 }
 
 impl<'a> Request<'a> {

@@ -3,16 +3,15 @@
 
 use super::Draft;
 use super::rules::Decision;
-use crate::account::rules::Side;
 use crate::bank::account::rules::BankAccount;
 use crate::bank::rules::when::When;
 use crate::error::Result;
 use crate::idempotency::rules::Operation;
 use crate::ledger::{self, Ledger};
 use crate::money::{self, Number};
+use crate::posting::Access;
 use crate::posting::batch::{self, Call, Limits, OnError, Outcome};
 use crate::posting::request::Request;
-use crate::posting::{self, Access, Wanted};
 use crate::spi::Session;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -25,7 +24,6 @@ pub fn all(
     banks: &HashMap<i32, BankAccount>,
     drafts: &mut [Draft],
 ) -> Result<()> {
-    lock_both(session, ledger, banks, drafts)?;
     let everything: Vec<usize> = (0..drafts.len()).collect();
     let refused = post(session, ledger, banks, drafts, &everything)?;
     for (place, token) in &refused {
@@ -51,32 +49,6 @@ pub fn all(
     Ok(())
 }
 
-/// Locks where the drafts go, and where a matched one goes if that is refused: locked for the second posting alone, the
-/// suspense account would not be in the one order. What nothing was matched with needs the same accounts twice.
-fn lock_both(
-    session: &Session,
-    ledger: &Ledger,
-    banks: &HashMap<i32, BankAccount>,
-    drafts: &[Draft],
-) -> Result<()> {
-    if drafts.iter().all(|draft| draft.intent.is_none()) {
-        return Ok(());
-    }
-    let mut wanted = Wanted::default();
-    for draft in drafts {
-        let Some(bank) = banks.get(&draft.arrival.bank_account_id) else { continue };
-        let (debit, credit, _) = bank.waiting(draft.arrival.direction);
-        wanted.transfer(debit, credit, draft.arrival.amount);
-        if let Some(intent) = &draft.intent {
-            let accounts = [Some(&intent.credit_account), intent.code_account.as_ref()];
-            for account in accounts.into_iter().flatten() {
-                wanted.side(account, Side::Credit, draft.arrival.amount);
-            }
-        }
-    }
-    posting::lock(session, ledger, &wanted).map(drop)
-}
-
 /// Posts these drafts in one call of the engine; returns those that were refused, with the error's token.
 fn post(
     session: &Session,
@@ -99,8 +71,11 @@ fn post(
         // small. What it dates earlier counts from then, unless the books of that time are closed.
         let is_earlier = when.day < today && closed_until.is_none_or(|until| when.from >= until);
         let effective_at = is_earlier.then_some(when.from);
+        // Where the money of a matched one waits if its posting is refused.
+        let (_, waiting, _) = bank.waiting(draft.arrival.direction);
+        let otherwise = draft.intent.as_ref().map(|_| waiting);
         for request in movements(draft, bank, &labels[index]) {
-            requests.push(Request { effective_at, ..request });
+            requests.push(Request { effective_at, otherwise, ..request });
             owners.push(*place);
         }
     }

@@ -46,7 +46,7 @@ pub static ALL: &[Definition] = &[
     define("key_hold_missing", "An idempotency key's hold does not exist."),
     define("key_outcome_invalid", "An idempotency key has no outcome, or more than one."),
     define("suspense_mismatch", "A bank account's suspense account does not have the sum of the mutations that wait there."),
-    define("mutation_posting_missing", "A mutation's posting does not exist, or does not move its amount."),
+    define("mutation_posting_missing", "A mutation's posting does not exist, does not move its amount, or was reversed by other means."),
     define("intent_payment_differs", "A paid intent and the mutation that paid it do not name each other, or another amount."),
     define("intent_total_shared", "Two live intents of a bank account have the same total."),
     define("live_intent_differs", "A live intent's row in live_intents is missing, is another intent's, or holds something else."),

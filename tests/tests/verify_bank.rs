@@ -31,6 +31,17 @@ const CASES: &[(&str, Findings)] = &[
         "UPDATE wallet_data.mutations SET amount = amount + 1 WHERE provider_mutation_id = 'paid'",
         &[["intent_payment_differs", "{intent}"], ["mutation_posting_missing", "{paid}"]],
     ),
+    // Postings of mutations that were reversed by other means than unmatch_mutation().
+    (
+        "SELECT wallet_ledger.reverse_transaction(received_transaction_id) FROM wallet_data.mutations
+         WHERE provider_mutation_id = 'paid'",
+        &[["mutation_posting_missing", "{paid}"]],
+    ),
+    (
+        "SELECT wallet_ledger.reverse_transfer(received_transaction_id, 1) FROM wallet_data.mutations
+         WHERE provider_mutation_id = 'waits'",
+        &[["mutation_posting_missing", "{waits}"], ["suspense_mismatch", "banks:bca:1:suspense"]],
+    ),
     // Paid by a mutation that says it is somebody else's, or nobody's.
     (
         "UPDATE wallet_data.intents SET mutation_id = '00000000-0000-7000-8000-000000000000'
@@ -88,12 +99,14 @@ async fn every_finding_about_money_in_is_found_and_nothing_else() {
     call(&client, &order("o2")).await;
     let paid = deliver(&client, "paid", "CR", &intent["total"]).await;
     assert_eq!(&paid["outcome"], "matched");
-    assert_eq!(&deliver(&client, "waits", "CR", "777").await["outcome"], "suspense");
+    let waits = deliver(&client, "waits", "CR", "777").await;
+    assert_eq!(&waits["outcome"], "suspense");
     let debit = deliver(&client, "debit", "DB", "500").await;
     let names = [
         ("{intent}", &intent["id"]),
         ("{o1}", &first["id"]),
         ("{paid}", &paid["mutation_id"]),
+        ("{waits}", &waits["mutation_id"]),
         ("{debit}", &debit["mutation_id"]),
     ];
     let fill_in =

@@ -165,7 +165,7 @@ pub fn mark_duplicate(
         return Err(invalid("original_id", must).with("original_id", original_id));
     }
     let undone = mutation.received_transaction_id.take();
-    undo(session, ledger, undone, reason)?;
+    undo(session, ledger, &mutation, undone, reason)?;
     mutation.original_id = Some(original_id);
     let action = actions::Action {
         action: "mark_mutation_duplicate",
@@ -191,7 +191,7 @@ pub fn unmatch(session: &Session, ledger: &Ledger, mutation_id: Uuid, reason: &s
         if mutation.applied_transaction_id.is_none() {
             lock_both(session, ledger, undone, &mutation, &bank)?;
         }
-        undo(session, ledger, undone, Some(reason))?;
+        undo(session, ledger, &mutation, undone, Some(reason))?;
     }
     if mutation.applied_transaction_id.take().is_none() {
         let (debit, credit, kind) = bank.waiting(mutation.direction);
@@ -252,10 +252,23 @@ fn whole<'a>(mutation: &Mutation, debit: &'a str, credit: &'a str, kind: &'a str
     }
 }
 
-fn undo(session: &Session, ledger: &Ledger, transaction: Option<Uuid>, reason: Option<&str>) -> Result<()> {
+/// Takes a posting of a mutation back. What somebody has reversed on their own is back already; what a gateway took of
+/// it is not here any more.
+fn undo(
+    session: &Session,
+    ledger: &Ledger,
+    mutation: &Mutation,
+    transaction: Option<Uuid>,
+    reason: Option<&str>,
+) -> Result<()> {
     let transaction = transaction
         .ok_or_else(|| LedgerError::new(Code::BooksInconsistent, "a mutation has no posting to take back"))?;
-    reversal::reverse_transaction(session, ledger, transaction, reason).map(|_| ())
+    match reversal::reverse_transaction(session, ledger, transaction, reason) {
+        Err(error) if error.code == Code::ReversalExceedsOriginal && mutation.left == mutation.amount => {
+            Ok(())
+        }
+        other => other.map(drop),
+    }
 }
 
 /// Writes the new state, and who brought it about.

@@ -55,6 +55,21 @@ pub static MUTATIONS: Statement = Statement::new(
          WHERE r.moved IS DISTINCT FROM CASE r.direction_id WHEN 1 THEN r.amount ELSE - r.amount END
            AND NOT (r.is_reversed AND coalesce(r.moved, 0) > 0 AND r.moved < r.amount)
          UNION ALL
+         -- Undoing a posting takes it out of its mutation; what is still in one was reversed by other means.
+         SELECT 'mutation_posting_missing', m.mutation_id::text, m.amount::text,
+                'reversed: ' || sum(r.reversed_amount),
+                jsonb_build_object('transaction_id', m.transaction_id, 'reversed', true)
+         FROM wallet_data.reversal_totals r
+         JOIN wallet_data.transfers t ON t.ledger_id = r.ledger_id AND t.transfer_id = r.transfer_id
+         JOIN (SELECT m.mutation_id, m.amount,
+                      unnest(ARRAY[m.received_transaction_id, m.applied_transaction_id]) AS transaction_id
+               FROM wallet_data.mutations m
+               WHERE m.ledger_id = $1 AND m.state_id <> 7 AND NOT ",
+        IS_REVERSED,
+        ") m ON m.transaction_id = coalesce(t.transaction_id, t.transfer_id)
+         WHERE r.ledger_id = $1 AND r.reversed_amount > 0
+         GROUP BY m.mutation_id, m.amount, m.transaction_id
+         UNION ALL
          SELECT 'suspense_mismatch', a.address, w.waiting::text, s.posted::text,
                 jsonb_build_object('mutations', w.mutations)
          FROM wallet_data.bank_accounts b

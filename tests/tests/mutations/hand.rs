@@ -266,3 +266,33 @@ async fn an_undone_payment_does_not_turn_back_the_clock() {
     assert_eq!((told(&outcome).as_str(), &outcome["intent_id"]), ("matched", &line["id"]));
     assert_bank_sound(&client).await;
 }
+
+/// Reversing a posting on its own leaves mutation and intent as they are; unmatching brings them together again.
+#[tokio::test]
+async fn what_was_reversed_by_other_means_can_still_be_taken_back() {
+    let (_db, client) = bank_books("reversed").await;
+    let line = intent(&client, 50_000, "").await;
+    let matched = match_line(&client, &credit("m", &line["total"])).await;
+    let assigned = waiting(&client, "a", "500").await;
+    let applied = call(&client, &format!("assign_mutation('{assigned}', 'wallets:c', 'his')")).await;
+    for transaction in [&matched["transaction_id"], &applied["transaction_id"]] {
+        calls(&client, &format!("reverse_transaction('{transaction}', 'by hand')")).await;
+    }
+    let found = calls(&client, "verify_ledger()").await;
+    assert_eq!(
+        found.iter().filter(|found| found["finding"] == *"mutation_posting_missing").count(),
+        2,
+        "{found:?}"
+    );
+    for mutation in [&matched["mutation_id"], &assigned] {
+        let undone = call(&client, &format!("unmatch_mutation('{mutation}', 'nobody knows why')")).await;
+        assert_eq!(&undone["status"], "review");
+    }
+    assert_eq!(&intent_now(&client, &line["id"]).await["status"], "open");
+    assert_eq!(
+        [balance(&client, "wallets:u").await, balance(&client, "wallets:c").await],
+        [dec!(0), dec!(0)]
+    );
+    assert_eq!(balance(&client, SUSPENSE).await, money(&line["total"]) + dec!(500));
+    assert_bank_sound(&client).await;
+}

@@ -70,7 +70,7 @@ pub fn create_member(
         ledger::lock_actor(ledger, actor);
     }
     let address = format!("wallets:{}", new.name);
-    open_account(session, ledger, &address, currency, new.name)?;
+    open_account(session, ledger, Kind::Member, &address, currency, new.name)?;
     if let Some(account_id) = store::insert_member(session, ledger.id, &address, new, ledger::now()) {
         // The organisation's default limits count for every member.
         limit::mark(session, ledger, account_id);
@@ -123,10 +123,12 @@ fn not_inserted(session: &Session, ledger: &Ledger, kind: Kind, new: &NewPerson)
     }
 }
 
-/// The account of a member or a merchant: the platform owes what is on it, and it never goes below zero.
+/// The account of a member or a merchant: the platform owes what is on it, and it never goes below zero. A merchant's
+/// may be there in stripes; a wallet is one row, for limits and overdrafts count under its lock.
 fn open_account(
     session: &Session,
     ledger: &Ledger,
+    kind: Kind,
     address: &str,
     currency: Option<&str>,
     owner: &str,
@@ -140,7 +142,7 @@ fn open_account(
             currency: currency.or(there.map(|account| account.currency.as_str())),
             minimum: Some(Number::Finite(Decimal::ZERO)),
             maximum: None,
-            stripes: 1,
+            stripes: there.filter(|_| kind == Kind::Merchant).map_or(1, |account| account.stripes.into()),
             owner: Some(owner),
             metadata: None,
         };

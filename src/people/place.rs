@@ -22,7 +22,7 @@ pub fn create_merchant(
 ) -> Result<Merchant> {
     access::demand(session, ledger, Action::CreateMerchant, at(new.name))?;
     let address = format!("merchants:{}", new.name);
-    super::open_account(session, ledger, &address, currency, new.name)?;
+    super::open_account(session, ledger, Kind::Merchant, &address, currency, new.name)?;
     if places::insert_merchant(session, ledger.id, &address, new, ledger::now()) {
         let merchant = find_merchant(session, ledger, new.name)?;
         let payload = json!({

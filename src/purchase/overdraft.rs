@@ -45,11 +45,19 @@ impl<'a> Accounts<'a> {
     }
 
     /// What the member owes, with both accounts locked, and the merchant's, which the refund will need too: locked
-    /// one after the other they would not be in the one order.
-    pub fn owed(&self, session: &Session, ledger: &Ledger, merchant: &str, scale: u32) -> Result<Decimal> {
+    /// one after the other they would not be in the one order. `amount` leaves it: of an account in stripes, that many
+    /// are locked.
+    pub fn owed(
+        &self,
+        session: &Session,
+        ledger: &Ledger,
+        merchant: &str,
+        amount: Decimal,
+        scale: u32,
+    ) -> Result<Decimal> {
         let mut wanted = Wanted::default();
         self.want(&mut wanted);
-        wanted.transfer(merchant, self.wallet, Decimal::ZERO);
+        wanted.transfer(merchant, self.wallet, amount);
         let book = posting::lock(session, ledger, &wanted)?;
         Ok(posted(&book, &self.overdraft, scale))
     }

@@ -70,7 +70,7 @@ pub fn refund(session: &Session, ledger: &Ledger, id: Uuid, order: &Order) -> Re
             to_overdraft(
                 amount,
                 left,
-                accounts.owed(session, ledger, &purchase.merchant_account, purchase.scale)?,
+                accounts.owed(session, ledger, &purchase.merchant_account, amount, purchase.scale)?,
             )
         }
         None => money::zero(purchase.scale),

@@ -361,3 +361,47 @@ async fn a_till_that_waited_is_judged_by_the_settings_of_the_moment() {
     assert_eq!(told(&answers), [["1", "rejected", "entry_too_old", "f"]]);
     assert_purchases_sound(&db).await;
 }
+
+/// Where many sell, a merchant's account is there in stripes before the merchant is; everything works as ever.
+#[tokio::test]
+async fn a_merchant_in_stripes_sells_lends_and_refunds() {
+    let (db, client) = school("hall").await;
+    call(
+        &client,
+        "create_account('merchants:hall', 'liability', minimum_balance => 0, stripes => 4, owner => 'hall')",
+    )
+    .await;
+    for _ in 0..2 {
+        assert_eq!(&call(&client, "create_merchant('hall')").await["account"], "merchants:hall");
+    }
+    // A wallet is one row: its limits and its debt count under one lock.
+    call(
+        &client,
+        "create_account('wallets:m9', 'liability', minimum_balance => 0, stripes => 4, owner => 'm9')",
+    )
+    .await;
+    let error = assert_error(try_call(&client, "create_member('m9')").await, "already_exists", "PT409");
+    assert_eq!(error.detail["field"], "stripes");
+    let tills: Vec<String> = (1..=6).map(|till| format!("hall-{till}")).collect();
+    for till in &tills {
+        device(&client, "hall", till, "conflict_policy => 'accept', overdraft_limit => 100000").await;
+    }
+    let at = ago(&client, "5 min").await;
+    let batch: Vec<Value> = (1..=4).map(|n| tea(n, if n % 2 == 0 { "m1" } else { "m2" }, &at)).collect();
+    let sessions = join_all(tills.iter().map(|_| db.app())).await;
+    let answers =
+        join_all(sessions.iter().zip(&tills).map(|(session, till)| sync(session, till, &batch))).await;
+    assert_eq!(posted(&client, "merchants:hall").await, "120000.00");
+    assert_eq!(posted(&client, "overdrafts:m2").await, "60000.00");
+    let refunds = sessions.iter().zip(&answers).map(async |(session, answers)| {
+        for answer in answers {
+            call(session, &format!("refund_purchase('{}')", &answer["purchase_id"])).await;
+        }
+    });
+    join_all(refunds).await;
+    for account in ["merchants:hall", "overdrafts:m2", "wallets:m2"] {
+        assert_eq!(posted(&client, account).await, "0.00", "{account}");
+    }
+    assert_eq!(posted(&client, "wallets:m1").await, "100000.00");
+    assert_purchases_sound(&db).await;
+}

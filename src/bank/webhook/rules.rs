@@ -175,13 +175,13 @@ mod tests {
             assert_eq!(reason(provider, " \r\n\t"), "empty_body");
             assert_eq!(reason(provider, &large), "body_too_large");
             assert_eq!(reason(provider, &"5".repeat(5_000_000)), "body_too_large");
-            for body in ["{", "hello", "{} {}", "{'a':1}", "[01]", "\"\u{1}\"", "\"\\ud800\"", "\u{feff}[]"] {
+            for body in ["{", "hello", "{} {}", "{'a':1}", "[01]", "\"\u{1}\"", "\"\\ud80\"", "\u{feff}[]"] {
                 assert_eq!(reason(provider, body), "not_json", "{body}");
             }
             for body in [&brackets, &closed, &objects] {
                 assert_eq!(reason(provider, body), "not_json");
             }
-            for body in ["1", "null", "true", "\"text\""] {
+            for body in ["1", "null", "true", "\"text\"", "\"\\ud800\""] {
                 assert_eq!(reason(provider, body), "unexpected_shape", "{body}");
             }
         }

@@ -158,3 +158,18 @@ async fn reading_it_again_gives_the_same() {
     }
     assert_bank_sound(&client).await;
 }
+
+/// An emoji that somebody has cut in half takes no other line along, and is stored as what is left of it.
+#[tokio::test]
+async fn half_an_emoji_is_no_reason_to_lose_a_batch() {
+    let (_db, client) = bank_books("half").await;
+    let line = intent(&client, 50_000, "").await;
+    let cut =
+        with(&credit("a", "5"), json!({"description": "budi CUT"})).to_string().replace("CUT", "\\ud83d");
+    let answer = receive(&client, &format!("[{cut}, {}]", credit("b", &line["total"]))).await;
+    assert_eq!(answer.pick(["outcome", "matched_count", "suspense_count"]), ["processed", "1", "1"]);
+    assert_eq!(&mutation_now(&client, "a").await["description"], "budi \u{fffd}");
+    let again = call(&client, &format!("reprocess_webhook('{}')", &answer["webhook_id"])).await;
+    assert_eq!(&again["duplicate_count"], "2");
+    assert_bank_sound(&client).await;
+}

@@ -50,6 +50,12 @@ impl<'a> Source<'a> {
                 source.masked.extend(std::iter::repeat_n(' ', at - start - 1));
                 source.numbers.push(&text[start..at]);
                 copied = at;
+            } else if *byte == b'"'
+                && let Some(whole) = mended(&text[start..at])
+            {
+                source.masked.push_str(&text[copied..start]);
+                source.masked.push_str(&whole);
+                copied = at;
             }
         }
         source.masked.push_str(&text[copied..]);
@@ -119,6 +125,33 @@ pub fn string_end(bytes: &[u8], start: usize) -> usize {
         }
     }
     bytes.len()
+}
+
+/// A string with the replacement character for each escape of half a character, as long as before; `None` where all of
+/// its characters are whole. An emoji that somebody has cut in half must not take the other lines of a batch along.
+fn mended(string: &str) -> Option<String> {
+    let bytes = string.as_bytes();
+    if !bytes.contains(&b'\\') {
+        return None;
+    }
+    let unit = |at: usize| {
+        let digits = string.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
+    };
+    let (mut mended, mut at) = (None, 0);
+    while let Some(byte) = bytes.get(at) {
+        at += match (byte, unit(at)) {
+            (b'\\', None) => 2,
+            (b'\\', Some(0xD800..=0xDBFF)) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => 12,
+            (b'\\', Some(0xD800..=0xDFFF)) => {
+                mended.get_or_insert_with(|| string.to_owned()).replace_range(at..at + 6, "\\ufffd");
+                6
+            }
+            _ => 1,
+        };
+    }
+    mended
 }
 
 fn number_end(bytes: &[u8], start: usize) -> usize {
@@ -272,6 +305,32 @@ mod tests {
         ] {
             assert!(Source::new(text).parse().is_ok(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn half_characters_are_replaced_and_whole_ones_stay() {
+        for (text, read) in [
+            (r#""a\ud83d""#, "a\u{fffd}"),
+            (r#""\ud83d b \ude00""#, "\u{fffd} b \u{fffd}"),
+            (r#""\ud83d\ude00 é 💸""#, "😀 é 💸"),
+            (r#""\uDE00\uD83D\uDE00""#, "\u{fffd}😀"),
+            (r#""\\ud83d \\\ud83d""#, "\\ud83d \\\u{fffd}"),
+            (r#""\ud83d\n\u00e9""#, "\u{fffd}\né"),
+        ] {
+            assert_eq!(Source::new(text).parse().unwrap(), Json::Text(read.into()), "{text}");
+        }
+        for text in [r#""\ud83""#, r#""\u+d83""#, r#""\ud83é""#, r#""\u💸""#, "\"\\"] {
+            assert!(Source::new(text).parse().is_err(), "{text}");
+        }
+        let source = Source::new(r#"[{"a": "\ud83d", "n": 1.50}, 2]"#);
+        let expected = Json::Array(vec![
+            Json::Object(vec![
+                ("a".into(), Json::Text("\u{fffd}".into())),
+                ("n".into(), Json::Number("1.50")),
+            ]),
+            Json::Number("2"),
+        ]);
+        assert_eq!(source.parse().unwrap(), expected);
     }
 
     #[test]

@@ -200,7 +200,8 @@ no_till_lock() { replace src/purchase/sync/store.rs 'd.device = $2 FOR NO KEY UP
 # shellcheck disable=SC2016
 no_refund_lock() { replace src/purchase/store/refund.rs 'p.purchase_id = $2 FOR NO KEY UPDATE OF p' 'p.purchase_id = $2'; }
 no_merchant_lock() { replace src/purchase/sync/store.rs ' FOR SHARE OF m' ''; }
-no_kinds_lock() { replace src/ledger/mod.rs 'setting::store::lock(session, ledger.id);' ''; }
+no_kinds_lock() { replace src/ledger/mod.rs 'store::lock(session, ledger.id);' ''; }
+no_secret_lock() { replace src/bank/webhook/mod.rs 'ledger::store::lock(session, ledger.id);' ''; }
 no_periods_counted() { replace src/subscription/mod.rs '.min(PERIODS_MAX)' '.min(1).min(PERIODS_MAX)'; }
 no_access() { replace src/access/mod.rs 'if is_allowed { Ok(()) }' 'if is_allowed || true { Ok(()) }'; }
 MUTANTS="
@@ -226,6 +227,7 @@ no_rest_after_a_late_payment  bank_races codes::a_total_rests_from_its_payment_a
 no_mutation_ids               bank_guards unique_indexes_refuse_a_second_one
 one_intent_twice              bank_guards unique_indexes_refuse_a_second_one
 any_signature                 bank_guards a_forged_webhook_is_refused_and_leaves_nothing
+no_secret_lock                webhooks keys::keys_set_at_once_follow_each_other
 no_webhook_digest             bank_races batches::fifty_deliveries_of_one_webhook_are_one
 no_escrow_lock                escrow answers::at_once
 no_escrow_state_check         escrow disputes::a_dispute_freezes_everything

@@ -2,6 +2,7 @@
 
 use super::rules::{State, Type};
 use crate::spi::{Argument, Session, Statement, jsonb::Document};
+use const_format::concatcp;
 use pgrx::pg_sys::{INT2OID, INT4OID, INT8OID, JSONBOID, NUMERICOID, TEXTARRAYOID, TEXTOID};
 use rust_decimal::Decimal;
 
@@ -51,6 +52,17 @@ static LOCK: Statement = Statement::new(
     &[INT4OID, TEXTOID],
 );
 
+/// Whether account `a` is the asset, suspense or outgoing account of some bank account: mutations alone move those.
+pub const IS_A_BANKS: &str = "EXISTS (SELECT FROM wallet_data.bank_accounts k
+     WHERE k.ledger_id = a.ledger_id AND a.account_id IN (k.account_id, k.suspense_account_id, k.outgoing_account_id))";
+static A_BANKS: Statement = Statement::new(
+    concatcp!(
+        "SELECT FROM wallet_data.accounts a WHERE a.ledger_id = $1 AND a.address = $2 AND a.stripe = 0 AND ",
+        IS_A_BANKS
+    ),
+    &[INT4OID, TEXTOID],
+);
+
 static ANY: Statement = Statement::new(
     "SELECT FROM wallet_data.accounts WHERE ledger_id = $1 AND address = ANY ($2) LIMIT 1",
     &[INT4OID, TEXTARRAYOID],
@@ -90,6 +102,11 @@ pub struct Stored {
     pub owner: Option<String>,
     pub metadata: Option<Document>,
     pub created_at: Option<i64>,
+}
+
+/// Whether an account is the asset, suspense or outgoing account of some bank account.
+pub fn is_a_banks(session: &Session, ledger_id: i32, address: &str) -> bool {
+    session.run(&A_BANKS, &[ledger_id.into(), address.into()]).first().is_some()
 }
 
 /// Whether one of these addresses is taken now, by whatever was committed since the call began too.

@@ -12,7 +12,6 @@ pub mod settings;
 pub mod store;
 
 use crate::error::{Code, LedgerError, Result, invalid};
-use crate::setting;
 use crate::spi::Session;
 use crate::spi::calendar::Zone;
 use crate::spi::jsonb::Document;
@@ -80,7 +79,7 @@ pub fn kind_id(session: &Session, ledger: &Ledger, name: &str) -> Result<i16> {
 /// Adds a kind of the ledger's own, if it is not there. Those who add kinds wait for each other, for each takes the next
 /// number.
 pub fn add_kind(session: &Session, ledger: &Ledger, name: &str) {
-    setting::store::lock(session, ledger.id);
+    store::lock(session, ledger.id);
     store::insert_own_kind(session, ledger.id, name, rules::FIRST_OWN_KIND);
 }
 

@@ -13,6 +13,9 @@ static DEFINITION: Statement = Statement::new(
     &[INT4OID],
 );
 
+static LOCK: Statement =
+    Statement::new("SELECT FROM wallet_data.ledgers WHERE ledger_id = $1 FOR NO KEY UPDATE", &[INT4OID]);
+
 static INSERT_LEDGER: Statement = Statement::new(
     "INSERT INTO wallet_data.ledgers (name, currency, timezone, metadata) VALUES ($1, $2, $3, $4)
      ON CONFLICT (name) DO NOTHING RETURNING ledger_id",
@@ -106,6 +109,12 @@ pub fn find_ledger(session: &Session, name: &str) -> Option<i32> {
 /// Up to two ledgers: enough to know whether there is exactly one.
 pub fn first_two(session: &Session) -> Vec<(i32, String)> {
     session.run(&FIRST_TWO, &[]).iter().map(|row| (row.need(0), row.need(1))).collect()
+}
+
+/// Makes changes of what a ledger is and counts by (settings, rates, kinds, limits, keys of webhooks) wait for each
+/// other. Postings do not wait.
+pub fn lock(session: &Session, ledger_id: i32) {
+    session.run(&LOCK, &[ledger_id.into()]);
 }
 
 pub fn definition(session: &Session, ledger_id: i32) -> Option<Definition> {

@@ -25,7 +25,7 @@ use crate::error::{Code, LedgerError, Result, invalid};
 use crate::ledger::{self, Ledger};
 use crate::money::Number;
 use crate::spi::{Session, has_one_snapshot};
-use crate::{account, address, event, money, setting, time};
+use crate::{account, address, event, money, time};
 use pgrx::pg_sys;
 use read::outgoing;
 pub use read::{Limited, Source, open};
@@ -156,7 +156,7 @@ struct Subject {
 /// Locks what a limit is set on, and looks at it.
 fn lock_subject(session: &Session, ledger: &Ledger, account: &str) -> Result<Subject> {
     if account == EVERYONE {
-        setting::store::lock(session, ledger.id);
+        ledger::store::lock(session, ledger.id);
         let currency = account::default_currency(session, ledger)?;
         let scale = ledger::scale(session, &currency)?;
         return Ok(Subject { account_id: None, account: account.to_owned(), currency, scale });

@@ -11,7 +11,6 @@ pub mod store;
 use crate::error::{Code, LedgerError, Result};
 use crate::event;
 use crate::ledger::{self, Ledger};
-use crate::setting;
 use crate::spi::Session;
 use crate::time;
 use pgrx::pg_sys;
@@ -46,7 +45,7 @@ pub fn list(session: &Session, ledger: &Ledger, at: i64) -> Vec<Change> {
 
 /// Sets a rate. The same again returns what is there.
 pub fn set(session: &Session, ledger: &Ledger, wanted: Wanted) -> Result<Change> {
-    setting::store::lock(session, ledger.id);
+    ledger::store::lock(session, ledger.id);
     let changes = store::history(session, ledger.id);
     // SAFETY: reads when the transaction began.
     let transaction_start = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };

@@ -11,6 +11,7 @@ pub mod api;
 pub mod rules;
 pub mod store;
 
+use crate::account;
 use crate::error::{Code, LedgerError, Result, invalid};
 use crate::event;
 use crate::ledger::{self, Ledger};
@@ -46,12 +47,12 @@ pub fn set(session: &Session, ledger: &Ledger, wanted: Wanted) -> Result<Change>
     if setting.definition().form == Form::Account {
         // Mutations alone move these: anything else would stay in suspense, or settle what the bank never moved.
         let account = wanted.value.to_text();
-        if store::is_a_banks(session, ledger.id, &account) {
+        if account::store::is_a_banks(session, ledger.id, &account) {
             let must = "not be one of a bank account's own accounts";
             return Err(invalid("value", must).with("setting", setting.name()).with("account", account));
         }
     }
-    store::lock(session, ledger.id);
+    ledger::store::lock(session, ledger.id);
     let changes = store::history(session, ledger.id);
     let change = match decide(&changes, wanted, clock())? {
         Decision::Made(change) => return Ok(change.clone()),

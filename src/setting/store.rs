@@ -23,22 +23,11 @@ static HISTORY: Statement = Statement::new(
     &[INT4OID],
 );
 
-static LOCK: Statement =
-    Statement::new("SELECT FROM wallet_data.ledgers WHERE ledger_id = $1 FOR NO KEY UPDATE", &[INT4OID]);
-
 static INSERT: Statement = Statement::new(
     "INSERT INTO wallet_data.settings (ledger_id, revision, name, value, effective_from, set_by, reason, created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
      ON CONFLICT (ledger_id, revision) DO NOTHING",
     &[INT4OID, INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TIMESTAMPTZOID],
-);
-
-static IS_A_BANKS: Statement = Statement::new(
-    "SELECT FROM wallet_data.accounts a
-     JOIN wallet_data.bank_accounts b
-       ON b.ledger_id = a.ledger_id AND a.account_id IN (b.account_id, b.suspense_account_id, b.outgoing_account_id)
-     WHERE a.ledger_id = $1 AND a.address = $2 AND a.stripe = 0 LIMIT 1",
-    &[INT4OID, TEXTOID],
 );
 
 fn change(row: Row) -> Change {
@@ -57,16 +46,6 @@ fn change(row: Row) -> Change {
 /// otherwise at the caller's snapshot.
 pub fn counting(session: &Session, ledger_id: i32, at: i64, fresh: bool) -> Vec<Change> {
     session.query(&COUNTING, &[ledger_id.into(), at.into()], !fresh).iter().map(change).collect()
-}
-
-/// Whether an account is the asset, suspense or outgoing account of a bank account.
-pub fn is_a_banks(session: &Session, ledger_id: i32, account: &str) -> bool {
-    session.run(&IS_A_BANKS, &[ledger_id.into(), account.into()]).count() == 1
-}
-
-/// Makes changes of one ledger's settings wait for each other. Postings do not wait.
-pub fn lock(session: &Session, ledger_id: i32) {
-    session.run(&LOCK, &[ledger_id.into()]);
 }
 
 /// All changes, those included that were committed while this session waited for the lock.

@@ -33,6 +33,18 @@ async fn status(client: &Client, id: &str) -> String {
     intent_now(client, id).await["status"].to_owned()
 }
 
+/// Takes every code of an intent's amount but its own.
+async fn take_other_codes(db: &TestDb, intent: &Line) {
+    let taken = format!(
+        "INSERT INTO wallet_data.intent_codes (ledger_id, bank_account_id, total, intent_id, free_at) \
+         SELECT ledger_id, bank_account_id, amount + code, gen_random_uuid(), 'infinity' \
+         FROM wallet_data.intents, generate_series(1, 999) AS code \
+         WHERE intent_id = '{}' ON CONFLICT DO NOTHING",
+        &intent["id"]
+    );
+    db::execute(&db.connect().await, &taken).await;
+}
+
 #[tokio::test]
 async fn a_transfer_is_known_by_its_total() {
     let (_db, client) = bank_books("created").await;

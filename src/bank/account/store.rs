@@ -68,15 +68,6 @@ static RESERVED: Statement = Statement::new(
     &[INT4OID, TEXTOID],
 );
 
-// Some bank account's asset, suspense or outgoing account.
-static OWN: Statement = Statement::new(
-    "SELECT FROM wallet_data.accounts a
-     JOIN wallet_data.bank_accounts b
-       ON b.ledger_id = a.ledger_id AND a.account_id IN (b.account_id, b.suspense_account_id, b.outgoing_account_id)
-     WHERE a.ledger_id = $1 AND a.address = $2 AND a.stripe = 0 LIMIT 1",
-    &[INT4OID, TEXTOID],
-);
-
 // A member's wallet, or an account of another bank account than $2. Only suspense accounts may be shared.
 static OTHERS: Statement = Statement::new(
     "SELECT FROM wallet_data.accounts x
@@ -157,11 +148,6 @@ pub fn reported(
 /// account.
 pub fn is_reserved(session: &Session, ledger_id: i32, account: &str) -> bool {
     session.run(&RESERVED, &[ledger_id.into(), account.into()]).count() == 1
-}
-
-/// Whether this is an account of any bank account: its asset, suspense or outgoing account.
-pub fn is_own(session: &Session, ledger_id: i32, account: &str) -> bool {
-    session.run(&OWN, &[ledger_id.into(), account.into()]).count() == 1
 }
 
 /// Whether an account that is to serve a bank account belongs to a member or to another bank account.

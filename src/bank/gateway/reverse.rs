@@ -16,7 +16,6 @@ use super::store;
 use crate::account;
 use crate::account::rules::{Side, State as AccountState, Type};
 use crate::bank::account::rules::BankAccount;
-use crate::bank::account::store as bank_accounts;
 use crate::bank::mutation::rules::State;
 use crate::bank::mutation::store::arrivals::{self, Arrival, New};
 use crate::bank::mutation::store::{self as mutations, Mutation};
@@ -236,7 +235,7 @@ pub fn payers(session: &Session, ledger: &Ledger, bank: &BankAccount) -> Result<
     let account = settings.text(Setting::ShortfallAccount);
     let account = account::of_platform(session, ledger, account, Type::Asset, &bank.currency).ok();
     // What mutations alone move is no place for a debt, whatever the setting says.
-    let account = account.filter(|account| !bank_accounts::is_own(session, ledger.id, account));
+    let account = account.filter(|account| !account::store::is_a_banks(session, ledger.id, account));
     Ok(account.into_iter().chain([bank.outgoing_account.clone()]).collect())
 }
 

@@ -145,7 +145,7 @@ fn check_credit_account(session: &Session, ledger: &Ledger, account: &str, at: &
 fn check_not_a_banks(session: &Session, ledger: &Ledger, new: &NewIntent) -> Result<()> {
     let payees = [("credit_account", Some(new.credit_account)), ("unique_code_account", new.code_account)];
     for (name, account) in payees {
-        if let Some(account) = account.filter(|it| bank::account::store::is_own(session, ledger.id, it)) {
+        if let Some(account) = account.filter(|it| account::store::is_a_banks(session, ledger.id, it)) {
             return Err(invalid(name, "not be one of a bank account's own").with("account", account));
         }
     }

@@ -4,6 +4,7 @@ pub mod codes;
 pub mod expiry;
 
 use super::rules::{Method, Purpose, State};
+use crate::account::store as accounts;
 use crate::spi::batch::{Batch, Column};
 use crate::spi::{Row, Session, Statement, jsonb::Document};
 use const_format::concatcp;
@@ -14,17 +15,17 @@ use uuid::Uuid;
 // The accounts are found by their addresses; one that is missing inserts nothing, nor does a number or an order
 // that a live intent has: the unique indexes of live_intents decide.
 static INSERT: Statement = Statement::new(
-    "WITH live AS (
+    concatcp!(
+        "WITH live AS (
          INSERT INTO wallet_data.live_intents
              (ledger_id, unique_code, bank_account_id, intent_id, due_at, number, order_reference)
          SELECT $1, $4, $5, $6, $10, $15, CASE WHEN $3 = 2 THEN $16 END
          WHERE EXISTS (SELECT FROM wallet_data.accounts a
                        WHERE a.ledger_id = $1 AND a.address = $7 AND a.stripe = 0)
            AND NOT EXISTS (SELECT FROM wallet_data.accounts a
-                           JOIN wallet_data.bank_accounts k
-                             ON k.ledger_id = a.ledger_id
-                            AND a.account_id IN (k.account_id, k.suspense_account_id, k.outgoing_account_id)
-                           WHERE a.ledger_id = $1 AND a.address IN ($7, $8) AND a.stripe = 0)
+                           WHERE a.ledger_id = $1 AND a.address IN ($7, $8) AND a.stripe = 0 AND ",
+        accounts::IS_A_BANKS,
+        ")
          ON CONFLICT DO NOTHING RETURNING intent_id)
      INSERT INTO wallet_data.intents
          (ledger_id, method_id, purpose_id, unique_code, bank_account_id, intent_id, credit_account_id,
@@ -34,7 +35,8 @@ static INSERT: Statement = Statement::new(
             (SELECT c.account_id FROM wallet_data.accounts c
              WHERE c.ledger_id = $1 AND c.address = $8 AND c.stripe = 0),
             $9, $10, $11, make_interval(secs => $12::double precision / 1000000), $13, $14, $15, $16, $17, $18, $19
-     FROM live JOIN wallet_data.accounts a ON a.ledger_id = $1 AND a.address = $7 AND a.stripe = 0",
+     FROM live JOIN wallet_data.accounts a ON a.ledger_id = $1 AND a.address = $7 AND a.stripe = 0"
+    ),
     &[
         INT4OID, INT2OID, INT2OID, INT2OID, INT4OID, UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
         TIMESTAMPTZOID, INT8OID, NUMERICOID, NUMERICOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID,

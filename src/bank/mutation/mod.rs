@@ -6,7 +6,6 @@
 //! | find what is known by its id, and what resembles it | 2 |
 //! | lock the intents that could be paid | 1 or 2 |
 //! | decide, in memory | 0 |
-//! | lock the accounts, suspense among them, where an intent was found | 1 |
 //! | post: the array engine, a second time where an account refused | 4 or 5 |
 //! | write mutations, paid intents, their totals, events | 4 |
 //! | look for what unmatched ones resemble | 1 |

@@ -20,7 +20,6 @@ pub mod store;
 use crate::error::{Code, LedgerError, Result, invalid};
 use crate::event;
 use crate::ledger::{self, Ledger};
-use crate::setting;
 use crate::spi::Session;
 use crate::time;
 use answer::Answer;
@@ -215,7 +214,7 @@ pub fn set_secret(
     }
     // One after another, the first secret of a provider too, of which there is no row to lock yet: each finds the
     // secret that the one before has left, and keeps it as the previous one.
-    setting::store::lock(session, ledger.id);
+    ledger::store::lock(session, ledger.id);
     let (provider_id, now) = (provider as i16, ledger::now());
     let stored = store::lock_secrets(session, ledger.id, provider_id);
     let slot = |wanted: i16| stored.iter().find(|(slot, ..)| *slot == wanted);

@@ -191,14 +191,7 @@ async fn a_code_of_an_intent_that_is_opened_again_is_not_taken_over() {
     let (db, client) = bank_books("reopened_code").await;
     set(&client, "unique_code_cooldown", "0 seconds").await;
     let first = intent(&client, 70_000, "").await;
-    let taken = format!(
-        "INSERT INTO wallet_data.intent_codes (ledger_id, bank_account_id, total, intent_id, free_at) \
-         SELECT ledger_id, bank_account_id, 70000 + code, gen_random_uuid(), 'infinity' \
-         FROM wallet_data.intents, generate_series(1, 999) AS code \
-         WHERE intent_id = '{}' ON CONFLICT DO NOTHING",
-        &first["id"]
-    );
-    db::execute(&db.connect().await, &taken).await;
+    take_other_codes(&db, &first).await;
     match_line(&client, &credit("m", &first["total"])).await;
     let mutation = mutation_now(&client, "m").await["id"].to_owned();
     let [undoing, creating] = [db.app().await, db.app().await];

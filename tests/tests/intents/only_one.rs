@@ -165,7 +165,7 @@ async fn an_order_has_one_live_intent() {
 /// What an undone payment would open again may have been replaced meanwhile.
 #[tokio::test]
 async fn a_payment_that_is_undone_does_not_open_a_second_one() {
-    let (_db, client) = bank_books("reopened").await;
+    let (db, client) = bank_books("reopened").await;
     set(&client, "unique_code_cooldown", "0 seconds").await;
     let unmatch = async |id: &str| {
         let mutation = mutation_now(&client, id).await["id"].to_owned();
@@ -198,14 +198,7 @@ async fn a_payment_that_is_undone_does_not_open_a_second_one() {
     assert_eq!(status(&client, &first["id"]).await, "expired");
     // And the total: all but one of the amount's are taken, so that the next intent gets this very one.
     let first = intent(&client, 70_000, "").await;
-    let taken = format!(
-        "INSERT INTO wallet_data.intent_codes (ledger_id, bank_account_id, total, intent_id, free_at) \
-         SELECT ledger_id, bank_account_id, 70000 + code, gen_random_uuid(), 'infinity' \
-         FROM wallet_data.intents, generate_series(1, 999) AS code \
-         WHERE intent_id = '{}' ON CONFLICT DO NOTHING",
-        &first["id"]
-    );
-    db::execute(&_db.connect().await, &taken).await;
+    take_other_codes(&db, &first).await;
     match_line(&client, &credit("total", &first["total"])).await;
     let second = intent(&client, 70_000, "").await;
     assert_eq!(second["total"], first["total"]);

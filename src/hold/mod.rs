@@ -11,6 +11,7 @@ pub mod api;
 pub mod rules;
 pub mod store;
 
+use crate::account::rules::Account;
 use crate::error::{Code, LedgerError, Result};
 use crate::ledger::{self, Ledger};
 use crate::posting::batch::rebalancing;
@@ -62,13 +63,16 @@ pub fn hold(session: &Session, ledger: &Ledger, request: &Request) -> Result<Res
     let mut wanted = Wanted::default();
     wanted.outflow(account, request.amount);
     let mut book = posting::open_book(session, ledger, &wanted, Access::Lock)?;
-    let row = reserving_row(&book, account, request.amount)?;
+    let holder = holder(&book, account)?;
+    let amount = money::to_scale(request.amount, holder.scale, &holder.currency, "amount")?;
     let now = ledger::now();
     let expires_at = check_expiry(request.expires_at, now)?;
+    // What no money would mend is said first, as a transfer does; on a striped account, whether there is
+    // enough depends on how its money happens to lie.
     if let Some(destination) = destination {
-        check_destination(session, ledger, destination, &book.row(row).currency)?;
+        check_destination(session, ledger, destination, &holder.currency)?;
     }
-    let amount = money::to_scale(request.amount, book.row(row).scale, &book.row(row).currency, "amount")?;
+    let row = reserving_row(&book, holder, amount)?;
     book.change_held(row, amount)?;
     let metadata = request.metadata.map(Document::as_bytes);
     let spend = limiting::spend_of(amount, destination, metadata);
@@ -104,21 +108,25 @@ fn check_other(account: &str, destination: &str) -> Result<()> {
         .with("account", account))
 }
 
-/// The row that can reserve the amount. A hold sits on one row, so on a striped account a single
-/// stripe must have it.
-fn reserving_row(book: &Book, account: &str, amount: Decimal) -> Result<usize> {
-    let rows = book.rows_of(account);
-    let Some(first) = rows.first().copied() else {
+/// The account that is to hold money, by its first row; it must be open.
+fn holder<'a>(book: &'a Book, account: &str) -> Result<&'a Account> {
+    let Some(first) = book.rows_of(account).first() else {
         return Err(LedgerError::new(Code::AccountNotFound, format!("there is no account {account}"))
             .with("account", account));
     };
-    let row = book.row(first);
-    money::to_scale(amount, row.scale, &row.currency, "amount")?;
+    let row = book.row(*first);
     row.check_open()?;
+    Ok(row)
+}
+
+/// The row that can reserve the amount. A hold sits on one row, so on a striped account a single
+/// stripe must have it.
+fn reserving_row(book: &Book, holder: &Account, amount: Decimal) -> Result<usize> {
+    let rows = book.rows_of(&holder.address);
     let enough = |index: &usize| book.row(*index).spendable().is_none_or(|spendable| spendable >= amount);
     rows.iter().copied().find(enough).ok_or_else(|| {
         let available = rows.iter().map(|index| book.row(*index).available()).max().unwrap_or_default();
-        row.insufficient(amount, available)
+        holder.insufficient(amount, available)
     })
 }
 

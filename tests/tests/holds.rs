@@ -293,6 +293,15 @@ async fn a_hold_sits_on_a_stripe_that_has_it() {
         "insufficient_funds",
         "PT402",
     );
+    // What no money would mend is said first, whichever stripes have how much.
+    call(&client, "create_account('dollars', 'liability', 'USD')").await;
+    for (destination, token, sqlstate) in
+        [("dollars", "currency_mismatch", "PT422"), ("nobody", "account_not_found", "PT404")]
+    {
+        let sql = format!("hold_funds('float', 41, '{destination}')");
+        assert_error(try_call(&client, &sql).await, token, sqlstate);
+    }
+    assert_error(try_call(&client, "hold_funds('float', 41, 'shop')").await, "insufficient_funds", "PT402");
     call(&client, &format!("capture_hold('{}', 50)", &hold["id"])).await;
     assert_eq!(balances(&client, "float").await, ["50.00", "0.00", "50.00"].map(String::from));
     let other = call(&client, "hold_funds('float', 50, 'shop')").await;

@@ -160,8 +160,8 @@ CREATE TABLE wallet_data.mutations (
     CONSTRAINT mutations_direction CHECK (
         CASE direction_id WHEN 2 THEN state_id IN (4, 5, 7) ELSE state_id <> 4 END)
 );
--- The same movement under another id or from another source, and the proof day by day.
-CREATE INDEX mutations_booked ON wallet_data.mutations (ledger_id, bank_account_id, booked_on, amount);
+-- The same movement under another id or from another source: an amount on one of three days in a row.
+CREATE INDEX mutations_amount ON wallet_data.mutations (ledger_id, bank_account_id, amount, booked_on);
 -- Stored once per provider, bank account and the provider's id. It comes after the index above because the
 -- planner takes the younger of two that look equally cheap, as all do on a small table; and the id comes first
 -- in it, so that it does not look cheap for what the index above is for.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 /// Writes one event.
 pub fn write(session: &Session, ledger: &Ledger, topic: &str, subject: &str, payload: impl Serialize) {
-    let event = store::Event { id: Uuid::now_v7(), topic, subject, payload: text(&payload) };
+    let event = store::Event { id: Uuid::now_v7(), topic, subject, payload: Argument::json(&payload) };
     store::insert(session, ledger.id, event, ledger::position(session), ledger::now());
     notify(session, ledger);
 }
@@ -31,7 +31,7 @@ pub fn beside(
     payload: impl Serialize,
     now: i64,
 ) -> [Argument; 7] {
-    let event = store::Event { id: Uuid::now_v7(), topic, subject, payload: text(&payload) };
+    let event = store::Event { id: Uuid::now_v7(), topic, subject, payload: Argument::json(&payload) };
     store::arguments(ledger.id, event, ledger::position(session), now)
 }
 
@@ -46,16 +46,11 @@ pub fn write_many(session: &Session, ledger: &Ledger, events: Vec<(&str, String,
             id: Uuid::now_v7(),
             topic,
             subject,
-            payload: text(payload),
+            payload: Argument::json(payload),
         })
         .collect();
     store::insert_many(session, ledger.id, events, ledger::position(session), ledger::now());
     notify(session, ledger);
-}
-
-/// What a payload is as JSON.
-fn text(payload: &impl Serialize) -> String {
-    serde_json::to_string(payload).expect("a payload has keys of text and nothing that can fail")
 }
 
 /// A payload with what one kind of event says beside what all of its noun say.

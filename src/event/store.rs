@@ -52,8 +52,8 @@ pub struct Event<'a> {
     pub id: Uuid,
     pub topic: &'a str,
     pub subject: &'a str,
-    /// JSON text.
-    pub payload: String,
+    /// A jsonb.
+    pub payload: Argument,
 }
 
 /// Where a consumer stands: the last row that it has seen.
@@ -76,7 +76,7 @@ pub fn arguments(ledger_id: i32, event: Event, position: i64, now: i64) -> [Argu
         now.into(),
         event.topic.into(),
         event.subject.into(),
-        Argument::json_text(event.payload),
+        event.payload,
     ]
 }
 
@@ -84,12 +84,7 @@ pub fn arguments(ledger_id: i32, event: Event, position: i64, now: i64) -> [Argu
 pub fn insert_many(session: &Session, ledger_id: i32, events: Vec<Event>, position: i64, now: i64) {
     let mut batch = Batch::new(c"wallet_events", COLUMNS);
     for event in events {
-        batch.push(&[
-            event.id.into(),
-            event.topic.into(),
-            event.subject.into(),
-            Argument::json_text(event.payload),
-        ]);
+        batch.push(&[event.id.into(), event.topic.into(), event.subject.into(), event.payload]);
     }
     let _registered = batch.register();
     session.run(&INSERT_MANY, &[ledger_id.into(), position.into(), now.into()]);

@@ -230,7 +230,7 @@ fn requests<'a>(
                 amount: Some(Number::Finite(amount)),
                 kind: Some("purchase"),
                 reference: purchase.reference.as_deref(),
-                metadata: Some(Document::from_text(metadata.to_string()).into_bytes()),
+                metadata: Some(Document::of(&metadata).into_bytes()),
                 effective_at,
                 transaction,
                 ..Request::default()

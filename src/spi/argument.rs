@@ -39,9 +39,9 @@ impl Argument {
         Self::datum(values.map(super::face::Timestamp).collect::<Vec<_>>().into_datum())
     }
 
-    /// A jsonb value from serde's.
-    pub fn json(value: &serde_json::Value) -> Self {
-        Self::json_text(value.to_string())
+    /// A jsonb value of what serde can serialize.
+    pub fn json(value: &(impl serde::Serialize + ?Sized)) -> Self {
+        Self::datum(Some(jsonb::build(value)))
     }
 
     /// A jsonb value from its text, which must be valid JSON without a NUL.

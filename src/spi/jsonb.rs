@@ -1,5 +1,9 @@
-//! Walking `jsonb` in its binary form: numbers stay numerics, strings stay slices, nothing is printed
-//! and parsed again.
+//! `jsonb` in its binary form: walking it and making it. Numbers stay numerics, strings stay slices, nothing is
+//! printed and parsed again.
+
+mod build;
+
+pub use build::build;
 
 use super::Argument;
 use crate::error::{Code, LedgerError, Result};
@@ -22,6 +26,12 @@ impl Document {
             let data = pgrx::varlena::vardata_any(plain).cast::<u8>();
             Self(std::slice::from_raw_parts(data, size).to_vec())
         }
+    }
+
+    /// Of what serde can serialize.
+    pub fn of(value: &(impl serde::Serialize + ?Sized)) -> Self {
+        // SAFETY: the datum is a jsonb that was just made.
+        unsafe { Self::from_datum(build(value)) }
     }
 
     /// From JSON text without a NUL.

@@ -248,3 +248,28 @@ async fn numbers_of_any_size_stop_no_consumer() {
         assert_eq!((seen.len(), value(&client, &same).await.as_str()), (1, "t"), "{metadata}");
     }
 }
+
+/// What people write is in the payload as they wrote it, and the jsonb is the one that PostgreSQL itself would have
+/// made: the same bytes.
+#[tokio::test]
+async fn a_payload_is_what_postgresql_would_have_made() {
+    let (_db, client) = books("payloads").await;
+    let long = "é😀".repeat(100);
+    for reason in ["", "\"quoted\" \\ and / 'too'", "\u{1}\t\r\n\u{7f}", "Budi 😀 \u{2028}", "\\u0041", &long]
+    {
+        let reason = reason.replace('\'', "''");
+        for function in ["freeze_account", "unfreeze_account"] {
+            call(&client, &format!("{function}('wallets:a', '{reason}')")).await;
+        }
+        let sql = format!(
+            "SELECT count(*) FILTER (WHERE jsonb_send(payload) = jsonb_send(given) AND payload = given
+                                       AND pg_column_size(payload) = pg_column_size(given))
+             FROM (SELECT payload, jsonb_build_object('account', 'wallets:a', 'reason', '{reason}'::text) AS given
+                   FROM wallet_data.events ORDER BY position DESC LIMIT 2) last"
+        );
+        assert_eq!(value(&client, &sql).await, "2", "{reason:?}");
+    }
+    call(&client, "freeze_account('wallets:a')").await;
+    let sql = "SELECT payload::text FROM wallet_data.events ORDER BY position DESC LIMIT 1";
+    assert_eq!(value(&client, sql).await, r#"{"reason": null, "account": "wallets:a"}"#);
+}

@@ -94,7 +94,7 @@ impl Answer {
             http_status,
             response_code,
             reason: Some(bad.reason.to_owned()),
-            lines: Document::from_text(json!([line]).to_string()),
+            lines: Document::of(&json!([line])),
             counts: Counts { lines: 1, rejected: 1, ..Counts::default() },
             bad_lines: vec![BadLine { line: 0, reason: bad.reason.to_owned(), message: bad.message.clone() }],
             replayed: false,
@@ -163,8 +163,7 @@ fn bad_line(outcome: &LineOutcome) -> BadLine {
 
 /// The outcomes in JSON, one object a line.
 pub fn told(outcomes: &[LineOutcome]) -> Document {
-    let text = serde_json::to_string(outcomes).expect("an outcome has nothing that can fail");
-    Document::from_text(text)
+    Document::of(outcomes)
 }
 
 impl Serialize for LineOutcome {

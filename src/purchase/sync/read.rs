@@ -42,7 +42,7 @@ impl Raw {
 fn beginning(document: &Document) -> Document {
     const CHARACTERS: usize = 1_000;
     let text: String = document.to_text().chars().take(CHARACTERS).collect();
-    Document::from_text(json!({ "bytes": document.as_bytes().len(), "beginning": text }).to_string())
+    Document::of(&json!({ "bytes": document.as_bytes().len(), "beginning": text }))
 }
 
 /// An entry that can be read. Its member need not exist.

@@ -278,7 +278,9 @@ if part 11; then
     merchants=100
     note "a school of 1,000 pupils"
     PGOPTIONS='-c client_min_messages=warning' script -d "$DB" -v merchants=$merchants -f "$HERE/sql/school.sql"
-    bench "$DB" purchase 2 -T 1 -D merchants=$merchants >/dev/null
+    # Until every pupil has bought once: the first purchase counts what was spent before.
+    bench "$DB" purchase 2 -t 4000 -D merchants=$merchants >/dev/null
+    sql -d "$DB" -c 'ANALYZE wallet_data.transfers, wallet_data.accounts, wallet_data.purchases'
     arm bought "$DB" purchase $CLIENTS -D merchants=$merchants
     arm paid "$DB" payment $CLIENTS -D merchants=$merchants -D payee=merchants:canteen -D payer=wallets:plain
     arm limited "$DB" payment $CLIENTS -D merchants=$merchants -D payee=merchants:canteen -D payer=wallets:pupil

@@ -46,8 +46,8 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC, wallet_app, wallet_auditor, wallet_user',
                                   face.signature);
-        -- Writes to tables of applications: only whoever owns wallet_data.intents may attach it there. And who may
-        -- call what is nobody's to say who calls it.
+        -- update_on_intent writes to tables of applications: only whoever owns wallet_data.intents may attach it
+        -- there. The two functions of this file change privileges: their owner alone may call them.
         CONTINUE WHEN face.proname IN ('update_on_intent', '_close', '_grant_callers');
         EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO wallet_app', face.signature);
         IF face.provolatile IN ('s', 'i') THEN

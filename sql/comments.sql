@@ -104,7 +104,7 @@ COMMENT ON FUNCTION wallet_ledger.match_mutation_by_hand IS
 COMMENT ON FUNCTION wallet_ledger.verify_payment IS
     'Confirms a payment whose payer has sent a proof, against the mutation that brought the money. intent_id: an intent in pending_verification; mutation_id: in suspense or under review; reason: optional, kept with who did it.';
 COMMENT ON FUNCTION wallet_ledger.assign_mutation IS
-    'Gives the money of a mutation to an account without an intent, or says what a debit was for. account: who gets it; reason: kept with who did it; kind: deposit for a credit and fee for a debit by default.';
+    'Gives the money of a mutation to an account without an intent, or says what a debit was for. account: who gets it, not one of a bank account''s own but for another one''s outgoing; reason: kept with who did it; kind: deposit for a credit and fee for a debit by default.';
 COMMENT ON FUNCTION wallet_ledger.unmatch_mutation IS
     'Takes back what was done with a mutation, with reversing entries: its money waits in suspense again, and the intent that it paid is open again, or expired; what was marked as a duplicate is in the books again. reason: kept with who did it.';
 COMMENT ON FUNCTION wallet_ledger.return_mutation IS
@@ -227,7 +227,7 @@ COMMENT ON FUNCTION wallet_ledger.refund_purchase IS
 COMMENT ON FUNCTION wallet_ledger.repay_overdraft IS
     'Repays what a member owes through purchases of offline tills, as far as their wallet reaches. member: a name, or a wallet''s address. Nothing to repay is no error.';
 COMMENT ON FUNCTION wallet_ledger.sync_purchases IS
-    'Takes what a till has sold while it was offline: each number once, in order. device: the till; batch: up to 10,000 entries such as [{"sequence": 17, "member": "m1", "at": "2026-11-21T12:00:00+07:00", "items": [{"item": "nasi-goreng", "quantity": 1, "unit_price": "15000"}]}]. Returns a row for each: accepted, overdraft, rejected, duplicate, waiting or gap; keep says whether the till must send it again. The same batch twice is answered twice and taken once.';
+    'Takes what a till has sold while it was offline: each number once, in order. device: the till; batch: up to 10,000 entries, 16 MiB in all, of which one larger than 64 KiB is rejected, such as [{"sequence": 17, "member": "m1", "at": "2026-11-21T12:00:00+07:00", "items": [{"item": "nasi-goreng", "quantity": 1, "unit_price": "15000"}]}]. Returns a row for each: accepted, overdraft, rejected, duplicate, waiting or gap; keep says whether the till must send it again. The same batch twice is answered twice and taken once.';
 
 -- Overview
 COMMENT ON FUNCTION wallet_ledger.member_overview IS

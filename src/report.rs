@@ -109,7 +109,7 @@ fn translate(caught: CaughtError, refused: impl Fn(&Refusal) -> Option<LedgerErr
     };
     let error = LedgerError::new(Code::TryAgain, format!("PostgreSQL aborted this transaction ({cause})"))
         .with("cause", cause);
-    // Of a deadlock it says which processes waited for each other; of rows, in these three, nothing.
+    // The detail of these three errors never shows a row; that of a deadlock says which processes waited for which.
     match report.detail() {
         Some(detail) => error.with("postgres_detail", detail),
         None => error,
@@ -136,7 +136,7 @@ fn of_our_tables(code: PgSqlErrorCode, message: &str) -> Option<LedgerError> {
             Some(error.with("cause", message))
         }
         PgSqlErrorCode::ERRCODE_CHECK_VIOLATION | PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION
-            if names_our_constraint(message) =>
+            if names_our_object(message) =>
         {
             let said = "a constraint refused what the rules had decided";
             Some(LedgerError::new(Code::BooksInconsistent, said).with("cause", message))
@@ -145,10 +145,11 @@ fn of_our_tables(code: PgSqlErrorCode, message: &str) -> Option<LedgerError> {
     }
 }
 
-/// Whether a violated constraint is one of ours, and not one of a table that somebody's trigger writes to: an error of
-/// ours shows no row, for a row can hold a secret. pgrx does not keep the constraint's schema, so the names decide that
-/// the message has, in the quotation marks of the server's language; a domain is named with its schema.
-fn names_our_constraint(message: &str) -> bool {
+/// Whether the object that a message names is one of ours: a table that somebody's trigger writes to has constraints
+/// too. An error of ours hides the row, which can hold a secret. pgrx does not keep the constraint's schema, so the
+/// quoted names in the message decide, in the quotation marks of the server's language; a domain is named with its
+/// schema.
+fn names_our_object(message: &str) -> bool {
     const OBJECTS: &str = include_str!("../sql/expected.sql");
     let is_ours = |name: &str| {
         let [table, index] = ["table", "index"].map(|kind| format!("('{kind}', 'wallet_data.{name}', '"));

@@ -38,7 +38,7 @@ SELECT l.name AS ledger, e.device, e.sequence, (ARRAY['accepted', 'overdraft', '
        e.purchase_id, e.error -> 'detail' ->> 'error' AS error, e.error ->> 'message' AS message, e.entry, e.decided_at
 FROM wallet_data.device_entries e JOIN wallet_data.ledgers l USING (ledger_id);
 COMMENT ON VIEW wallet_ledger.device_entries IS
-    'Every number of every offline till that was decided, and how. entry is what the till sent, where no purchase could be made of it.';
+    'Every number of every offline till that was decided, and how. entry is what the till sent, where no purchase could be made of it; of more than 64 KiB {"bytes": its size, "beginning": its first 1,000 characters}.';
 
 CREATE OR REPLACE VIEW wallet_ledger.device_gaps WITH (security_invoker = true) AS
 SELECT l.name AS ledger, e.device, e.before + 1 AS from_sequence, e.sequence - 1 AS to_sequence

@@ -193,6 +193,11 @@ pub fn check_bounds(minimum: Option<Decimal>, maximum: Option<Decimal>, stripes:
     Ok(())
 }
 
+/// The refusal of an account that serves a bank account, and that mutations alone move.
+pub fn bank_accounts_own(argument: &str, account: &str) -> LedgerError {
+    invalid(argument, "not be one of a bank account's own accounts").with("account", account)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -133,7 +133,7 @@ pub fn now() -> i64 {
     unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
-/// What the locks are about that are no rows' locks. Unlike advisory locks, nobody can take them by a function of SQL.
+/// What is locked that is no row. Unlike advisory locks, no SQL function can take these.
 #[derive(Clone, Copy)]
 enum Lockable {
     Period = 0,
@@ -146,7 +146,8 @@ pub fn enter_period(ledger: &Ledger) {
 }
 
 /// Whoever gives this actor to a person waits for whoever else does: one actor is one member and one guardian. Comes
-/// before every other lock of a call. Two actors whose digests begin alike wait for each other too.
+/// before every other lock of a call. No row is locked for it: the ledger's is held by every enrolment of a member. Two
+/// actors whose digests begin alike wait for each other too.
 pub fn lock_actor(ledger: &Ledger, actor: &str) {
     let digest = Sha256::new().chain_update(ledger.id.to_be_bytes()).chain_update(actor).finalize();
     let number = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);

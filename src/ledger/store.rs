@@ -111,7 +111,7 @@ pub fn first_two(session: &Session) -> Vec<(i32, String)> {
     session.run(&FIRST_TWO, &[]).iter().map(|row| (row.need(0), row.need(1))).collect()
 }
 
-/// Makes changes of what a ledger is and counts by (settings, rates, kinds, limits, keys of webhooks) wait for each
+/// Makes changes of what a ledger is and counts by (settings, rates, kinds, limits, webhook secrets) wait for each
 /// other. Postings do not wait.
 pub fn lock(session: &Session, ledger_id: i32) {
     session.run(&LOCK, &[ledger_id.into()]);

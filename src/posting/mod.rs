@@ -135,12 +135,10 @@ pub fn lock(session: &Session, ledger: &Ledger, wanted: &Wanted) -> Result<Book>
     Ok(book)
 }
 
-/// [`lock`], with the accounts that come into being meanwhile.
-///
-/// Who waited for one account could not lock another that was not there yet, and would come to it out of order when it
-/// is made: so all locks are given back then, and taken again.
+/// [`lock`], and again while accounts come into being: whoever waits for one account cannot lock another that is made
+/// meanwhile, and would take it out of order later. All locks are given back each time.
 pub fn lock_all(session: &Session, ledger: &Ledger, wanted: &Wanted) -> Result<Book> {
-    // One more of them is there each time.
+    // Each round finds at least one account that was missing before: so the rounds end.
     for _ in 0..=wanted.0.len() {
         let mut is_late = false;
         let locked = attempt(|| {
@@ -152,7 +150,8 @@ pub fn lock_all(session: &Session, ledger: &Ledger, wanted: &Wanted) -> Result<B
         });
         match locked {
             _ if is_late => continue,
-            // What refused the locks says so itself.
+            // An attempt keeps an error's token and message only; asked once more outside of it, the refusal comes
+            // with its detail.
             Ok(Err(_)) => return lock(session, ledger, wanted),
             Ok(Ok(book)) => return Ok(book),
             Err(error) => return Err(error),

@@ -12,7 +12,7 @@ pub mod rules;
 pub mod store;
 
 use crate::account;
-use crate::error::{Code, LedgerError, Result, invalid};
+use crate::error::{Code, LedgerError, Result};
 use crate::event;
 use crate::ledger::{self, Ledger};
 use crate::spi::Session;
@@ -48,8 +48,7 @@ pub fn set(session: &Session, ledger: &Ledger, wanted: Wanted) -> Result<Change>
         // Mutations alone move these: anything else would stay in suspense, or settle what the bank never moved.
         let account = wanted.value.to_text();
         if account::store::is_a_banks(session, ledger.id, &account) {
-            let must = "not be one of a bank account's own accounts";
-            return Err(invalid("value", must).with("setting", setting.name()).with("account", account));
+            return Err(account::rules::bank_accounts_own("value", &account).with("setting", setting.name()));
         }
     }
     ledger::store::lock(session, ledger.id);

@@ -31,8 +31,8 @@ pub struct Timestamp(pub i64);
 #[derive(Clone, Debug)]
 pub struct JsonIn(pub Document);
 
-/// A `jsonb` result whose numbers keep all of their digits, as a parser into floats would not let them; some it would
-/// not even read.
+/// A `jsonb` result, byte for byte: `pgrx::JsonB` would parse it into floats, which lose digits, and refuses numbers
+/// such as 1e400.
 pub struct JsonOut(pub Document);
 
 /// A `jsonb` argument that is an array of objects.

@@ -1,5 +1,5 @@
-//! `jsonb` in its binary form: walking it and making it. Numbers stay numerics, strings stay slices, nothing is
-//! printed and parsed again.
+//! `jsonb` in its binary form: walking it and making it. Numbers stay numerics, strings stay slices, and but for
+//! [`Document::from_text`] nothing is printed and parsed again.
 
 mod build;
 

@@ -162,9 +162,9 @@ impl Session {
         assert!(status >= 0, "SPI_execute failed with {status}");
     }
 
-    /// Runs an UPDATE whose text is made for this one time, if its name for the table means `table`; false where it
-    /// means another one by now. Between the question and the answer nobody can come in: what other sessions have
-    /// renamed is only noticed where a lock is taken.
+    /// Runs an UPDATE whose text is made for this one time; false, and nothing runs, where its table name means another
+    /// table than `table`. The plan that was looked at is the one that runs: PostgreSQL notices renames by other
+    /// sessions only where it takes a lock, and this table is locked already.
     pub fn update_once(
         &self,
         table: pg_sys::Oid,
@@ -204,8 +204,7 @@ impl Session {
     }
 }
 
-/// Whether a plan updates that very table, and not through a view or a rule of another one, which would have brought
-/// its own table along.
+/// Whether a plan updates that very table, directly: a view or a rule would add a second table to the query.
 ///
 /// # Safety
 /// The plan is one that SPI has just prepared.

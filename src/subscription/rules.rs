@@ -75,8 +75,8 @@ impl Period {
     }
 }
 
-/// At most how many periods may be due by now, where the last that was paid has ended then: no month, and none of
-/// several in a row, is shorter than 27 days, wherever the clocks are changed.
+/// At most how many periods are due at `now`, the last paid one having ended at `period_end` (both in microseconds):
+/// n months in a row are never shorter than n × 27 days, also where the clocks change.
 pub fn periods_at_most(period_end: i64, length: Period, now: i64) -> u32 {
     let shortest = 27 * DAY * i64::from(length.months());
     u32::try_from(now.saturating_sub(period_end).max(0) / shortest + 1).unwrap_or(u32::MAX)

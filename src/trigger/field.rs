@@ -118,8 +118,8 @@ impl RowMemory {
     }
 }
 
-/// The memory context that was the current one; it is again afterwards, also while an error unwinds: what is
-/// unwound next may give up the other one.
+/// Puts the memory context back that was current, also while an error unwinds: the one that is current now may be freed
+/// by what is unwound next.
 struct Before(pg_sys::MemoryContext);
 
 impl Drop for Before {

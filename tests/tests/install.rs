@@ -223,6 +223,6 @@ async fn install_follows_nobodys_search_path() {
     )
     .await;
     assert_eq!(value(&dba, "SELECT wallet_ledger.install()").await, "wallet_data is up to date, version 1");
-    assert_eq!(value(&dba, "SHOW search_path").await, "evil, public, pg_catalog");
-    db::execute(&dba, "BEGIN; SELECT wallet_ledger.install(); CREATE TABLE evil.after (n int); COMMIT").await;
+    db::execute(&dba, "BEGIN; SELECT wallet_ledger.install(); CREATE TABLE after (n int); COMMIT").await;
+    assert_eq!(value(&dba, "SELECT 'evil.after'::pg_catalog.regclass IS NOT NULL").await, "t");
 }

@@ -21,7 +21,7 @@ use crate::account;
 use crate::account::rules::{State as AccountState, Type};
 use crate::bank::account::rules::BankAccount;
 use crate::bank::{self, actions};
-use crate::error::{Code, LedgerError, Result, invalid};
+use crate::error::{Code, LedgerError, Result};
 use crate::form::label;
 use crate::json::Shown;
 use crate::ledger::{self, Ledger};
@@ -129,9 +129,7 @@ fn check_credit_account(session: &Session, ledger: &Ledger, account: &str, at: &
             .with("account", account));
     }
     if account == at.suspense_account || account == at.outgoing_account {
-        return Err(
-            invalid("credit_account", "not be one of the bank account's own").with("account", account)
-        );
+        return Err(account::rules::bank_accounts_own("credit_account", account));
     }
     if stored.state == AccountState::Closed {
         return Err(LedgerError::new(Code::AccountClosed, format!("account {account} is closed"))
@@ -143,13 +141,17 @@ fn check_credit_account(session: &Session, ledger: &Ledger, account: &str, at: &
 /// Why an intent was not inserted, if it would have been paid out to what mutations alone move: an account of any
 /// bank account. The INSERT itself looks, so that a call that succeeds needs no statement for it.
 fn check_not_a_banks(session: &Session, ledger: &Ledger, new: &NewIntent) -> Result<()> {
-    let payees = [("credit_account", Some(new.credit_account)), ("unique_code_account", new.code_account)];
-    for (name, account) in payees {
-        if let Some(account) = account.filter(|it| account::store::is_a_banks(session, ledger.id, it)) {
-            return Err(invalid(name, "not be one of a bank account's own").with("account", account));
-        }
+    let is_a_banks = |account: &&str| account::store::is_a_banks(session, ledger.id, account);
+    if let Some(account) = Some(new.credit_account).filter(is_a_banks) {
+        return Err(account::rules::bank_accounts_own("credit_account", account));
     }
-    Ok(())
+    match new.code_account.filter(is_a_banks) {
+        Some(account) => {
+            let setting = Setting::UniqueCodeAccount.name();
+            Err(account::rules::bank_accounts_own(setting, account).with("setting", setting))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Writes down what is over and holds the number or the order, and refuses if something live does.

@@ -11,11 +11,18 @@ use uuid::Uuid;
 
 /// Locks an intent that is to be opened again, and those whose time may be written down then since they are in its
 /// way: intents come before accounts, and the payment is not undone yet.
-pub fn find(session: &Session, ledger: &Ledger, id: Uuid) -> Result<Intent> {
+pub fn lock(session: &Session, ledger: &Ledger, id: Uuid) -> Result<Intent> {
     let intent = super::find(session, ledger, id, false)?;
     let (number, order) = (intent.number.as_deref(), order_of(&intent));
     if number.is_some() || order.is_some() {
-        store::expiry::lock_with_rivals(session, ledger.id, id, intent.bank_account_id, number, order);
+        store::expiry::lock_with_those_in_the_way(
+            session,
+            ledger.id,
+            id,
+            intent.bank_account_id,
+            number,
+            order,
+        );
     }
     super::find(session, ledger, id, true)
 }

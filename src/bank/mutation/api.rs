@@ -110,7 +110,8 @@ fn verify_payment(
 /// Gives the money of a mutation to an account, without an intent; or says what a debit was for.
 ///
 /// * `mutation_id`: a credit in suspense or under review, or an ignored debit.
-/// * `account`: who gets the money; for a debit, the expense or whatever it paid.
+/// * `account`: who gets the money; for a debit, the expense or whatever it paid. Not one of a bank account's own,
+///   but for another one's outgoing account.
 /// * `reason`: kept with who did it.
 /// * `kind`: that of the transfer; deposit for a credit and fee for a debit by default.
 ///

@@ -118,7 +118,7 @@ pub fn assign(
     let account = crate::address::checked(account, "account")?;
     // Another bank account's outgoing account is where a transfer between the two meets.
     if account == bank.outgoing_account || accounts::store::is_reserved(session, ledger.id, account) {
-        return Err(invalid("account", "not be one of a bank account's own").with("account", account));
+        return Err(crate::account::rules::bank_accounts_own("account", account));
     }
     let (debit, credit, kind) = match mutation.direction {
         Direction::Credit => (bank.suspense_account.as_str(), account, kind.unwrap_or("deposit")),
@@ -182,7 +182,7 @@ pub fn mark_duplicate(
 pub fn unmatch(session: &Session, ledger: &Ledger, mutation_id: Uuid, reason: &str) -> Result<Mutation> {
     let (mut mutation, bank) = find_for(session, ledger, mutation_id, Action::Unmatch)?;
     let intent = match mutation.intent_id.take() {
-        Some(id) => Some(intent::reopen::find(session, ledger, id)?),
+        Some(id) => Some(intent::reopen::lock(session, ledger, id)?),
         None => None,
     };
     let undone = mutation.transaction_id();
@@ -252,8 +252,9 @@ fn whole<'a>(mutation: &Mutation, debit: &'a str, credit: &'a str, kind: &'a str
     }
 }
 
-/// Takes a posting of a mutation back. What somebody has reversed on their own is back already; what a gateway took of
-/// it is not here any more.
+/// Takes a posting of a mutation back. Where all of it is reversed already, somebody did that with
+/// reverse_transaction(), and nothing is left to do; or, where `left` is less than `amount`, a gateway took it, and the
+/// refusal stands.
 fn undo(
     session: &Session,
     ledger: &Ledger,

@@ -5,7 +5,6 @@ use crate::access::rules::Role;
 use crate::spi::{Row, Session, Statement};
 use pgrx::pg_sys::{INT2OID, INT4OID, TEXTOID, TIMESTAMPTZOID};
 
-// No row: the ledger's is the lock of whatever counts for all, and is held by every enrolment of a member.
 static ASSIGN: Statement = Statement::new(
     "INSERT INTO wallet_data.role_assignments (ledger_id, role_id, scope, actor, assigned_at, assigned_by)
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",

@@ -38,7 +38,8 @@ impl Composite for SyncRow {
 /// Takes what a till has sold while it was offline: each number once, in order.
 ///
 /// * `device`: the till.
-/// * `batch`: up to 10,000 entries of up to 64 KiB, 16 MiB in all, in any order: `[{"sequence": 17, "member": "m1", "at": "2026-11-21T12:00:00+07:00",
+/// * `batch`: up to 10,000 entries of up to 64 KiB, 16 MiB in all, in any order:
+///   `[{"sequence": 17, "member": "m1", "at": "2026-11-21T12:00:00+07:00",
 ///   "items": [{"item": "nasi-goreng", "quantity": 1, "unit_price": "15000"}]}]`. `sequence`: the till's own number,
 ///   1, 2, 3, …; `at`: when it was sold, by its clock; `unit_price`, `name` and `category` of an item are what
 ///   counted at the till, by default the catalogue's. Optional: `authentication` (`{"method": "pin"}`) and

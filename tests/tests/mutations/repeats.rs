@@ -219,8 +219,8 @@ async fn a_duplicate_that_was_none_comes_back() {
         assert_eq!(balance(&client, BCA).await, dec!(150000));
         assert_bank_sound(&client).await;
     }
-    let proof = "SELECT bool_and(is_proved) FROM wallet_ledger.bank_proof('banks:bca:1')";
-    assert_eq!(value(&client, &proof.replace("banks:bca:1", BCA)).await, "t");
+    let proof = format!("SELECT bool_and(is_proved) FROM wallet_ledger.bank_proof('{BCA}')");
+    assert_eq!(value(&client, &proof).await, "t");
     // The bank tells of it again: it is stored, and nothing moves.
     assert_eq!(&match_line(&client, &second).await["outcome"], "duplicate");
     call(&client, &format!("assign_mutation('{}', 'wallets:u', 'theirs')", &b["id"])).await;

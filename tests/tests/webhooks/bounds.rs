@@ -88,7 +88,7 @@ async fn refusals_of_long_ago_are_forgotten() {
     }
     let age = "WITH r AS (SELECT refusal_id, row_number() OVER (ORDER BY refusal_id) AS n
                           FROM wallet_data.webhook_refusals)
-               UPDATE wallet_data.webhook_refusals w SET received_at = now() - r.n * interval '30 days'
+               UPDATE wallet_data.webhook_refusals w SET received_at = now() - r.n * interval '31 days'
                FROM r WHERE r.refusal_id = w.refusal_id";
     db::execute(&db.connect().await, age).await;
     let left = "SELECT count(*) FROM wallet_ledger.webhook_refusals";

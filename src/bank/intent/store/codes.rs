@@ -3,6 +3,7 @@
 use super::Intent;
 use crate::spi::batch::{Batch, Column};
 use crate::spi::{Session, Statement};
+use const_format::concatcp;
 use pgrx::pg_sys::{INT4OID, NUMERICOID, TIMESTAMPTZOID, UUIDOID};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -46,26 +47,25 @@ static FREE: Statement = Statement::new(
 // intent as it was. Whoever opens one writes its code's row, so under these locks the second one's judgement holds.
 //
 // Written so that no plan, however young the tables' statistics, looks at more than each row once.
-static LOCK_PAID: Statement = Statement::new(
-    "SELECT k.total FROM wallet_data.intent_codes k
+const PAID_AND_RESTED: &str = "SELECT k.total FROM wallet_data.intent_codes k
      WHERE k.ledger_id = $1 AND k.bank_account_id = $2 AND k.total > $3 AND k.total <= $4 AND k.free_at > $5
        AND (SELECT i.closed_at + i.cooldown FROM wallet_data.intents i
-            WHERE i.ledger_id = $1 AND i.intent_id = k.intent_id AND i.state_id = 4) <= $5
-     ORDER BY k.total FOR UPDATE",
+            WHERE i.ledger_id = $1 AND i.intent_id = k.intent_id AND i.state_id = 4) <= $5";
+static LOCK_PAID: Statement = Statement::new(
+    concatcp!(PAID_AND_RESTED, " ORDER BY k.total FOR UPDATE"),
     &[INT4OID, INT4OID, NUMERICOID, NUMERICOID, TIMESTAMPTZOID],
 );
 const LOCKED_COLUMNS: &[Column] = &[(c"total", NUMERICOID)];
 /// Reads the batch `wallet_locked`: the totals that the session has locked.
 static FREE_PAID: Statement = Statement::new(
-    "WITH due AS MATERIALIZED (
-         SELECT k.total FROM wallet_data.intent_codes k
-         WHERE k.ledger_id = $1 AND k.bank_account_id = $2 AND k.total > $3 AND k.total <= $4 AND k.free_at > $5
-           AND k.total IN (SELECT w.total FROM wallet_locked w)
-           AND (SELECT i.closed_at + i.cooldown FROM wallet_data.intents i
-                WHERE i.ledger_id = $1 AND i.intent_id = k.intent_id AND i.state_id = 4) <= $5)
+    concatcp!(
+        "WITH due AS MATERIALIZED (",
+        PAID_AND_RESTED,
+        " AND k.total IN (SELECT w.total FROM wallet_locked w))
      UPDATE wallet_data.intent_codes c SET free_at = $5
      FROM due
-     WHERE c.ledger_id = $1 AND c.bank_account_id = $2 AND c.total = due.total AND c.total > $3 AND c.total <= $4",
+     WHERE c.ledger_id = $1 AND c.bank_account_id = $2 AND c.total = due.total AND c.total > $3 AND c.total <= $4"
+    ),
     &[INT4OID, INT4OID, NUMERICOID, NUMERICOID, TIMESTAMPTZOID],
 );
 

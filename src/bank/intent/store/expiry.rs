@@ -46,7 +46,7 @@ static IN_THE_WAY: Statement = Statement::new(
 );
 
 // Those in the way of an intent that is to be opened again, and the intent itself.
-static LOCK_WITH_RIVALS: Statement = Statement::new(
+static LOCK_WITH_THOSE_IN_THE_WAY: Statement = Statement::new(
     "SELECT i.intent_id FROM wallet_data.intents i
      WHERE i.ledger_id = $1 AND i.intent_id IN (
          SELECT $2 UNION ALL
@@ -83,7 +83,7 @@ pub fn expire_in_the_way(
 }
 
 /// Locks an intent and the live ones with its number or for its order, by id.
-pub fn lock_with_rivals(
+pub fn lock_with_those_in_the_way(
     session: &Session,
     ledger_id: i32,
     id: Uuid,
@@ -92,7 +92,7 @@ pub fn lock_with_rivals(
     order: Option<&str>,
 ) {
     let arguments = [ledger_id.into(), id.into(), bank_account_id.into(), number.into(), order.into()];
-    session.run(&LOCK_WITH_RIVALS, &arguments);
+    session.run(&LOCK_WITH_THOSE_IN_THE_WAY, &arguments);
 }
 
 fn expired(row: &Row) -> Expired {

@@ -76,9 +76,9 @@ pub fn required_amount(object: &Json, names: &[&str]) -> Field<Decimal> {
     Err(missing(names.first().unwrap_or(&"amount")))
 }
 
-/// Whether an amount can be read in two ways: one to three digits, a point, three digits. Statements of this
-/// country write a thousand so, and no amount has three decimals; taking either for the other is a factor of a
-/// thousand. Numbers too: whoever makes JSON of such a text makes the same mistake.
+/// Whether an amount can be read in two ways: one to three digits that do not begin with 0, a point, three digits.
+/// Indonesia writes a thousand as 1.000, others write one with three decimals so; the wrong reading is wrong by a
+/// factor of a thousand. Numbers of JSON too: whoever makes one of such a text makes the same mistake.
 fn is_ambiguous(value: &Json) -> bool {
     let text: &str = match value {
         Json::Text(text) => text,

@@ -76,15 +76,18 @@ pub fn required_amount(object: &Json, names: &[&str]) -> Field<Decimal> {
     Err(missing(names.first().unwrap_or(&"amount")))
 }
 
+fn is_ambiguous(value: &Json) -> bool {
+    match value {
+        Json::Text(text) => is_read_two_ways(text),
+        Json::Number(literal) => is_read_two_ways(literal),
+        _ => false,
+    }
+}
+
 /// Whether an amount can be read in two ways: one to three digits that do not begin with 0, a point, three digits.
 /// Indonesia writes a thousand as 1.000, others write one with three decimals so; the wrong reading is wrong by a
 /// factor of a thousand. Numbers of JSON too: whoever makes one of such a text makes the same mistake.
-fn is_ambiguous(value: &Json) -> bool {
-    let text: &str = match value {
-        Json::Text(text) => text,
-        Json::Number(literal) => literal,
-        _ => return false,
-    };
+pub fn is_read_two_ways(text: &str) -> bool {
     text.strip_prefix('-').unwrap_or(text).split_once('.').is_some_and(|(whole, fraction)| {
         let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         (1..=3).contains(&whole.len())

@@ -1,6 +1,7 @@
 //! What of a body may be stored.
 
 use super::Provider;
+use super::field;
 use super::json::{Json, string_end};
 use super::number::decimal;
 use serde_json::{Number, Value};
@@ -75,7 +76,8 @@ impl Writer {
     }
 
     fn number(&mut self, literal: &str) {
-        match number(literal) {
+        // How it was written decides whether 1.000 is refused, now and when the body is read again.
+        match number(literal).filter(|_| !field::is_read_two_ways(literal)) {
             Some(number) => self.text.push_str(&number.to_string()),
             None => self.string(literal),
         }
@@ -307,6 +309,10 @@ mod tests {
             ("100123", "100123"),
             ("3799460.89", "3799460.89"),
             ("100000.00", "100000.0"),
+            ("1000.000", "1000.0"),
+            ("0.125", "0.125"),
+            ("1.000", "\"1.000\""),
+            ("-150.500", "\"-150.500\""),
             ("-5", "-5"),
             ("1e3", "1000.0"),
             ("18446744073709551615", "18446744073709551615"),

@@ -81,7 +81,10 @@ fn foreign(caught: &CaughtError) -> Option<Failure> {
     };
     let code = report.sql_error_code();
     let sqlstate = decode(code as i32);
-    let ours = ours(report.detail(), report.message()).or_else(|| of_our_tables(code, report.message()));
+    let ours = ours(report.detail(), report.message()).or_else(|| {
+        // No row is shown here: a table of theirs may have the name of one of ours, and what it refuses is their rule.
+        of_our_tables(code, report.message(), names_our_constraint)
+    });
     // Classes 40 (rollback), 53 (resources), 55 (locks), 57 (cancelled), 58 and XX (broken) are nobody's rule.
     let is_rule = !["40", "53", "55", "57", "58", "XX"].contains(&&sqlstate[..2]);
     (is_rule && ours.is_none()).then(|| Failure { token: sqlstate, message: report.message().to_owned() })
@@ -103,7 +106,7 @@ fn translate(caught: CaughtError, refused: impl Fn(&Refusal) -> Option<LedgerErr
             let refusal = Refusal { sqlstate: decode(code as i32), message: report.message().to_owned() };
             let known = ours(report.detail(), &refusal.message)
                 .or_else(|| refused(&refusal))
-                .or_else(|| of_our_tables(code, &refusal.message));
+                .or_else(|| of_our_tables(code, &refusal.message, names_our_object));
             return known.unwrap_or_else(|| caught.rethrow());
         }
     };
@@ -125,7 +128,7 @@ fn ours(detail: Option<&str>, message: &str) -> Option<LedgerError> {
 }
 
 /// What our own statements run into where the tables are not as they should be.
-fn of_our_tables(code: PgSqlErrorCode, message: &str) -> Option<LedgerError> {
+fn of_our_tables(code: PgSqlErrorCode, message: &str, is_ours: fn(&str) -> bool) -> Option<LedgerError> {
     match code {
         PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE
         | PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN
@@ -136,7 +139,7 @@ fn of_our_tables(code: PgSqlErrorCode, message: &str) -> Option<LedgerError> {
             Some(error.with("cause", message))
         }
         PgSqlErrorCode::ERRCODE_CHECK_VIOLATION | PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION
-            if names_our_object(message) =>
+            if is_ours(message) =>
         {
             let said = "a constraint refused what the rules had decided";
             Some(LedgerError::new(Code::BooksInconsistent, said).with("cause", message))
@@ -145,22 +148,34 @@ fn of_our_tables(code: PgSqlErrorCode, message: &str) -> Option<LedgerError> {
     }
 }
 
-/// Whether the object that a message names is one of ours: a table that somebody's trigger writes to has constraints
-/// too. An error of ours hides the row, which can hold a secret. pgrx does not keep the constraint's schema, so the
-/// quoted names in the message decide, in the quotation marks of the server's language; a domain is named with its
-/// schema.
+/// What a fresh installation consists of, an object a line.
+const OBJECTS: &str = include_str!("../sql/expected.sql");
+
+/// Whether a message may be about a table of ours: it names one, or one of our constraints. An error of ours hides the
+/// row, which can hold a secret.
 fn names_our_object(message: &str) -> bool {
-    const OBJECTS: &str = include_str!("../sql/expected.sql");
     let is_ours = |name: &str| {
-        let [table, index] = ["table", "index"].map(|kind| format!("('{kind}', 'wallet_data.{name}', '"));
-        let constraint = format!(" {name}', '");
+        let table = format!("('table', 'wallet_data.{name}', '");
+        OBJECTS.lines().any(|line| line.contains(&table))
+    };
+    names_our_constraint(message) || quoted(message).any(is_ours)
+}
+
+/// Whether a violated constraint is one of ours: a table that somebody's trigger writes to has constraints too. pgrx
+/// does not keep the constraint's schema, so the quoted names in the message decide; a domain is named with its schema.
+fn names_our_constraint(message: &str) -> bool {
+    let is_ours = |name: &str| {
+        let (index, constraint) = (format!("('index', 'wallet_data.{name}', '"), format!(" {name}', '"));
         let is_constraint =
             |line: &str| line.contains("('constraint', 'wallet_data.") && line.contains(&constraint);
-        OBJECTS.lines().any(|line| line.contains(&table) || line.contains(&index) || is_constraint(line))
+        OBJECTS.lines().any(|line| line.contains(&index) || is_constraint(line))
     };
-    let mut names =
-        message.split(['"', '«', '»', '„', '“', '”', '\'']).skip(1).filter(|name| !name.is_empty());
-    message.contains("wallet_data.") || names.any(is_ours)
+    message.contains("wallet_data.") || quoted(message).any(is_ours)
+}
+
+/// What stands behind quotation marks, in any language of the server.
+fn quoted(message: &str) -> impl Iterator<Item = &str> {
+    message.split(['"', '«', '»', '„', '“', '”', '\'']).skip(1).filter(|name| !name.is_empty())
 }
 
 unsafe extern "C-unwind" {

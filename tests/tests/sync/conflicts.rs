@@ -200,19 +200,33 @@ async fn somebodys_constraint_refuses_one_and_the_others_go_on() {
          CREATE FUNCTION public.stamp() RETURNS trigger LANGUAGE plpgsql AS
          $$ BEGIN INSERT INTO public.loyalty VALUES (NEW.amount); RETURN NEW; END $$;
          CREATE TRIGGER stamp AFTER INSERT ON wallet_data.transfers FOR EACH ROW
-             WHEN (NEW.amount = 13000) EXECUTE FUNCTION public.stamp();",
+             WHEN (NEW.amount = 13000) EXECUTE FUNCTION public.stamp();
+         -- A table that is called as one of ours.
+         CREATE TABLE public.members (points numeric CHECK (points < 100));
+         GRANT INSERT ON public.members TO wallet_owner, wallet_app;
+         CREATE FUNCTION public.reward() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN INSERT INTO public.members VALUES (NEW.amount); RETURN NEW; END $$;
+         CREATE TRIGGER reward AFTER INSERT ON wallet_data.transfers FOR EACH ROW
+             WHEN (NEW.amount = 14000) EXECUTE FUNCTION public.reward();",
     )
     .await;
     let at = ago(&client, "5 min").await;
-    let stamped = |sequence: i64| {
+    let sold = |sequence: i64, price: i64| {
         let mut entry = tea(sequence, "m1", &at);
-        entry["items"][0]["unit_price"] = json!(13000);
+        entry["items"][0]["unit_price"] = json!(price);
         entry
     };
-    let answers = sync(&client, "till-1", &[stamped(1), stamped(2), tea(3, "m1", &at)]).await;
+    let batch = [sold(1, 13000), sold(2, 13000), tea(3, "m1", &at), sold(4, 14000), tea(5, "m1", &at)];
+    let answers = sync(&client, "till-1", &batch).await;
     assert_eq!(
         told(&answers),
-        [["1", "accepted", "NULL", "f"], ["2", "rejected", "23505", "f"], ["3", "accepted", "NULL", "f"]]
+        [
+            ["1", "accepted", "NULL", "f"],
+            ["2", "rejected", "23505", "f"],
+            ["3", "accepted", "NULL", "f"],
+            ["4", "rejected", "23514", "f"],
+            ["5", "accepted", "NULL", "f"]
+        ]
     );
     let again = try_call(&client, "post_transfer('wallets:m1', 'merchants:canteen', 13000, 'payment')").await;
     let error = again.expect_err("there is such a stamp");

@@ -14,8 +14,8 @@ use std::ptr::null_mut;
 /// A jsonb value, made in the current memory context.
 ///
 /// # Panics
-/// On text with a NUL, which PostgreSQL does not store, and on what has no form in JSON: bytes, and enums with
-/// fields.
+/// On text with a NUL, which PostgreSQL does not store, and on what has no form in JSON: bytes, keys that are not
+/// text, and enums with fields.
 pub fn build(value: &(impl Serialize + ?Sized)) -> pg_sys::Datum {
     let mut builder = Builder { state: null_mut(), root: null_mut(), texts: Vec::new() };
     let part = Part { builder: &mut builder, role: Role::Root };
@@ -47,8 +47,9 @@ impl Builder {
         self.root = unsafe { pg_sys::pushJsonbValue(&raw mut self.state, token, null_mut()) };
     }
 
-    fn scalar(&mut self, role: Role, mut value: JsonbValue) {
+    fn scalar(&mut self, role: Role, mut value: JsonbValue) -> Done {
         let token = match role {
+            Role::Key if value.type_ != Type::jbvString => return Err(Failure::custom(NO_KEY)),
             Role::Key => Token::WJB_KEY,
             Role::Value => Token::WJB_VALUE,
             Role::Element => Token::WJB_ELEM,
@@ -58,20 +59,21 @@ impl Builder {
                     self.root = pg_sys::palloc(size_of::<JsonbValue>()).cast();
                     self.root.write(value);
                 }
-                return;
+                return Ok(());
             }
         };
         // SAFETY: a scalar is copied; what it points to lives as long as the builder.
         unsafe { pg_sys::pushJsonbValue(&raw mut self.state, token, &raw mut value) };
+        Ok(())
     }
 
-    fn number(&mut self, role: Role, number: pg_sys::Datum) {
+    fn number(&mut self, role: Role, number: pg_sys::Datum) -> Done {
         let mut value = JsonbValue { type_: Type::jbvNumeric, ..JsonbValue::default() };
         value.val.numeric = number.cast_mut_ptr();
-        self.scalar(role, value);
+        self.scalar(role, value)
     }
 
-    fn text(&mut self, role: Role, text: &str) -> Result<(), Failure> {
+    fn text(&mut self, role: Role, text: &str) -> Done {
         if text.contains('\0') {
             return Err(Failure::custom("text with a NUL"));
         }
@@ -80,8 +82,7 @@ impl Builder {
         value.val.string.len = i32::try_from(kept.len()).map_err(Failure::custom)?;
         value.val.string.val = kept.as_ptr().cast_mut().cast();
         self.texts.push(kept);
-        self.scalar(role, value);
-        Ok(())
+        self.scalar(role, value)
     }
 }
 
@@ -92,13 +93,16 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn integer(self, number: Decimal) {
-        self.builder.number(self.role, numeric::to_datum(number));
+    fn integer(self, number: Decimal) -> Done {
+        self.builder.number(self.role, numeric::to_datum(number))
     }
 
-    fn open(self, begin: Token::Type, end: Token::Type) -> Container<'a> {
+    fn open(self, begin: Token::Type, end: Token::Type) -> Result<Container<'a>, Failure> {
+        if matches!(self.role, Role::Key) {
+            return Err(Failure::custom(NO_KEY));
+        }
         self.builder.mark(begin);
-        Container { builder: self.builder, end }
+        Ok(Container { builder: self.builder, end })
     }
 }
 
@@ -118,6 +122,11 @@ impl Container<'_> {
     }
 }
 
+type Done = Result<(), Failure>;
+
+/// PostgreSQL takes keys for texts without looking.
+const NO_KEY: &str = "a key that is not text";
+
 #[derive(Debug)]
 struct Failure(String);
 
@@ -135,8 +144,6 @@ impl serde::ser::Error for Failure {
     }
 }
 
-type Done = Result<(), Failure>;
-
 impl<'a> Serializer for Part<'a> {
     type Ok = ();
     type Error = Failure;
@@ -151,8 +158,7 @@ impl<'a> Serializer for Part<'a> {
     fn serialize_bool(self, value: bool) -> Done {
         let mut told = JsonbValue { type_: Type::jbvBool, ..JsonbValue::default() };
         told.val.boolean = value;
-        self.builder.scalar(self.role, told);
-        Ok(())
+        self.builder.scalar(self.role, told)
     }
 
     fn serialize_i8(self, value: i8) -> Done {
@@ -168,8 +174,7 @@ impl<'a> Serializer for Part<'a> {
     }
 
     fn serialize_i64(self, value: i64) -> Done {
-        self.integer(value.into());
-        Ok(())
+        self.integer(value.into())
     }
 
     fn serialize_u8(self, value: u8) -> Done {
@@ -185,8 +190,7 @@ impl<'a> Serializer for Part<'a> {
     }
 
     fn serialize_u64(self, value: u64) -> Done {
-        self.integer(value.into());
-        Ok(())
+        self.integer(value.into())
     }
 
     fn serialize_f32(self, value: f32) -> Done {
@@ -204,8 +208,7 @@ impl<'a> Serializer for Part<'a> {
         ];
         // SAFETY: the arguments of a type's input function; the text lives through the call.
         let number = unsafe { pgrx::direct_function_call_as_datum(pg_sys::numeric_in, &arguments) };
-        self.builder.number(self.role, number.ok_or_else(|| Failure::custom("no number"))?);
-        Ok(())
+        self.builder.number(self.role, number.ok_or_else(|| Failure::custom("no number"))?)
     }
 
     fn serialize_char(self, value: char) -> Done {
@@ -229,8 +232,7 @@ impl<'a> Serializer for Part<'a> {
     }
 
     fn serialize_unit(self) -> Done {
-        self.builder.scalar(self.role, JsonbValue { type_: Type::jbvNull, ..JsonbValue::default() });
-        Ok(())
+        self.builder.scalar(self.role, JsonbValue { type_: Type::jbvNull, ..JsonbValue::default() })
     }
 
     fn serialize_unit_struct(self, _name: &'static str) -> Done {
@@ -256,7 +258,7 @@ impl<'a> Serializer for Part<'a> {
     }
 
     fn serialize_seq(self, _length: Option<usize>) -> Result<Container<'a>, Failure> {
-        Ok(self.open(Token::WJB_BEGIN_ARRAY, Token::WJB_END_ARRAY))
+        self.open(Token::WJB_BEGIN_ARRAY, Token::WJB_END_ARRAY)
     }
 
     fn serialize_tuple(self, length: usize) -> Result<Container<'a>, Failure> {
@@ -264,7 +266,7 @@ impl<'a> Serializer for Part<'a> {
     }
 
     fn serialize_map(self, _length: Option<usize>) -> Result<Container<'a>, Failure> {
-        Ok(self.open(Token::WJB_BEGIN_OBJECT, Token::WJB_END_OBJECT))
+        self.open(Token::WJB_BEGIN_OBJECT, Token::WJB_END_OBJECT)
     }
 
     fn serialize_struct(self, _name: &'static str, length: usize) -> Result<Container<'a>, Failure> {

@@ -57,7 +57,9 @@ impl Drop for Before {
 /// The role is the one that logged in or that SET ROLE has put on. It is not the current user, which is
 /// `wallet_owner` in our functions, nor the owner of somebody's definer function that calls us: that function's
 /// caller is a stranger to us. Where we have put on somebody's role to run their triggers, it is that one; and
-/// code that PostgreSQL itself runs for the owner of a table, in ANALYZE for example, is nobody's to trust.
+/// code that PostgreSQL itself runs for the owner of a table, in ANALYZE for example, is nobody's to trust. Below a
+/// trigger that we run so, it cannot be told from the trigger's own: whoever is trusted must not maintain tables of
+/// strangers there.
 pub fn is_trusted() -> bool {
     // SAFETY: looks at globals and catalogues.
     unsafe {

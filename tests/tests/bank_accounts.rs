@@ -247,6 +247,7 @@ async fn what_cannot_be_a_bank_account_is_refused_and_leaves_nothing() {
         "create_account('dollars:s', 'liability', 'USD')",
         "create_account('income', 'revenue')",
         "create_account('mine', 'liability')",
+        "create_merchant('canteen')",
     ] {
         call(&client, sql).await;
     }
@@ -327,6 +328,11 @@ async fn what_cannot_be_a_bank_account_is_refused_and_leaves_nothing() {
             "register_bank_account('banks:x', 'moota', suspense_account => 'mine', outgoing_account => 'mine')",
             "invalid_argument",
             "outgoing_account",
+        ),
+        (
+            "register_bank_account('banks:x', 'moota', suspense_account => 'merchants:canteen')",
+            "invalid_argument",
+            "suspense_account",
         ),
         ("register_bank_account('mine', 'moota')", "invalid_argument", "account"),
         ("register_bank_account('wallets:a', 'moota')", "invalid_argument", "account"),

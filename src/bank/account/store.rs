@@ -68,11 +68,12 @@ static RESERVED: Statement = Statement::new(
     &[INT4OID, TEXTOID],
 );
 
-// A member's wallet, or an account of another bank account than $2. Only suspense accounts may be shared.
+// A member's wallet, a merchant's account, or an account of another bank account than $2. Only suspense accounts may be shared.
 static OTHERS: Statement = Statement::new(
     "SELECT FROM wallet_data.accounts x
      WHERE x.ledger_id = $1 AND x.address = $3 AND x.stripe = 0
        AND (EXISTS (SELECT FROM wallet_data.members m WHERE m.ledger_id = $1 AND m.account_id = x.account_id)
+            OR EXISTS (SELECT FROM wallet_data.merchants r WHERE r.ledger_id = $1 AND r.account_id = x.account_id)
             OR EXISTS (SELECT FROM wallet_data.bank_accounts b
                        JOIN wallet_data.accounts a ON a.ledger_id = b.ledger_id AND a.account_id = b.account_id
                        WHERE b.ledger_id = $1 AND a.address <> $2

@@ -216,6 +216,12 @@ const FAILURES: &[(&str, &str, &str, &str)] = &[
     ("CREATE FUNCTION shop.late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
       CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON shop.orders DEFERRABLE INITIALLY DEFERRED
           FOR EACH ROW EXECUTE FUNCTION shop.late()", "invalid_trigger", "PT422", "deferred trigger"),
+    // As Django makes all foreign keys.
+    ("CREATE TABLE shop.history (id bigint REFERENCES shop.orders DEFERRABLE INITIALLY DEFERRED);
+      GRANT INSERT ON shop.history TO PUBLIC;
+      CREATE FUNCTION shop.f() RETURNS trigger LANGUAGE plpgsql AS
+          'BEGIN INSERT INTO shop.history VALUES (NEW.id); RETURN NULL; END';
+      CREATE TRIGGER f AFTER UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.f()", "invalid_trigger", "PT422", "deferred trigger"),
     ("CREATE UNIQUE INDEX ON shop.orders (status); INSERT INTO shop.orders VALUES (5, 1, 'paid')", "invalid_trigger", "PT422", "duplicate key"),
     ("CREATE FUNCTION shop.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM 1 FROM orders; RETURN NULL; END';
       CREATE TRIGGER f AFTER UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.f()", "invalid_trigger", "PT422", "\"orders\" does not exist"),
@@ -224,6 +230,29 @@ const FAILURES: &[(&str, &str, &str, &str)] = &[
       GRANT USAGE ON SCHEMA wallet_ledger TO PUBLIC; GRANT EXECUTE ON FUNCTION wallet_ledger.post_transfer TO PUBLIC;
       CREATE TRIGGER f AFTER UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.f()", "insufficient_funds", "PT402", "wallets:c"),
 ];
+
+/// A foreign key that is checked at COMMIT is a deferred trigger to PostgreSQL: where it is checked at once, there is
+/// nothing to refuse.
+#[tokio::test]
+async fn deferred_keys_are_no_obstacle_once_they_are_immediate() {
+    let shop = Shop::open("deferred_keys").await;
+    execute(
+        &shop.dba,
+        "CREATE TABLE shop.customers (id int PRIMARY KEY);
+         INSERT INTO shop.customers VALUES (1);
+         ALTER TABLE shop.orders ADD customer int DEFAULT 1 REFERENCES shop.customers DEFERRABLE INITIALLY DEFERRED;
+         CREATE TABLE shop.history (id bigint REFERENCES shop.orders DEFERRABLE INITIALLY DEFERRED);
+         GRANT INSERT ON shop.history TO PUBLIC;
+         CREATE FUNCTION shop.f() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN SET CONSTRAINTS ALL IMMEDIATE; INSERT INTO shop.history VALUES (NEW.id); RETURN NULL; END';
+         CREATE TRIGGER f AFTER UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.f()",
+    )
+    .await;
+    let intent = shop.order(1, 50_000).await;
+    execute(&shop.edge, &insert(&[row("m1", &intent["total"])])).await;
+    assert_eq!(shop.orders().await, "1 paid");
+    assert_eq!(shop.value("SELECT count(*) FROM shop.history").await, "1");
+}
 
 #[tokio::test]
 async fn what_the_table_refuses_fails_the_payment() {

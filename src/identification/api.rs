@@ -169,8 +169,9 @@ fn create_qr_code(
 ///
 /// Returns the authentication. One that succeeded serves one purchase of this member until `valid_until` (the
 /// setting `authentication_validity`, 5 minutes), and where a device recorded it, one of that device's merchant.
-/// Reasons of one that failed: wrong_pin, pin_locked, code_unknown, code_expired, code_used, code_of_another. Errors: missing_argument, invalid_argument, not_allowed,
-/// member_not_found, device_not_found, pin_not_set, fingerprint_not_enrolled, try_again.
+/// Reasons of one that failed: wrong_pin, pin_locked, code_unknown, code_expired, code_used, code_of_another. Errors:
+/// missing_argument, invalid_argument, not_allowed, member_not_found, device_not_found, pin_not_set,
+/// fingerprint_not_enrolled, try_again.
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn record_authentication(

@@ -45,8 +45,8 @@ impl<'a> Accounts<'a> {
     }
 
     /// What the member owes, with both accounts locked, and the merchant's, which the refund will need too: locked
-    /// one after the other they would not be in the one order. `amount` is what the merchant gives back: of a merchant in
-    /// stripes, as many are locked as have it.
+    /// one after the other they would not be in the one order. `amount` is what the merchant gives back: of a merchant
+    /// in stripes, as many are locked as have it.
     pub fn owed(
         &self,
         session: &Session,

@@ -111,8 +111,9 @@ fn open_asset(session: &Session, ledger: &Ledger, account: &str) -> Result<accou
         .with("type", stored.account_type.name()))
 }
 
-/// A wallet or a merchant's account cannot be one: its owner's money and money that nobody owns yet would be one sum. Nor can another bank
-/// account's account: what one bank has sent must not be settled by another. Several may share one suspense account.
+/// A wallet or a merchant's account cannot be one: its owner's money and money that nobody owns yet would be one sum.
+/// Nor can another bank account's account: what one bank has sent must not be settled by another. Several may share one
+/// suspense account.
 fn check_companion(
     session: &Session,
     ledger: &Ledger,

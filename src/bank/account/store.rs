@@ -68,7 +68,8 @@ static RESERVED: Statement = Statement::new(
     &[INT4OID, TEXTOID],
 );
 
-// A member's wallet, a merchant's account, or an account of another bank account than $2. Only suspense accounts may be shared.
+// A member's wallet, a merchant's account, or an account of another bank account than $2. Only suspense accounts may
+// be shared.
 static OTHERS: Statement = Statement::new(
     "SELECT FROM wallet_data.accounts x
      WHERE x.ledger_id = $1 AND x.address = $3 AND x.stripe = 0
@@ -151,7 +152,7 @@ pub fn is_reserved(session: &Session, ledger_id: i32, account: &str) -> bool {
     session.run(&RESERVED, &[ledger_id.into(), account.into()]).count() == 1
 }
 
-/// Whether an account that is to serve a bank account belongs to a member or to another bank account.
+/// Whether an account that is to serve a bank account belongs to a member, a merchant or another bank account.
 pub fn is_anothers(session: &Session, ledger_id: i32, bank: &str, account: &str, suspense: bool) -> bool {
     let arguments = [ledger_id.into(), bank.into(), account.into(), suspense.into()];
     session.run(&OTHERS, &arguments).count() == 1

@@ -21,24 +21,30 @@ use uuid::Uuid;
 
 // One row for each item that there is, one row without where there is none of them, and none at all without the
 // member: nothing else is asked for then. Begins at the member: a function scan and a sort would cost as much as
-// all of the look-ups.
+// all of the look-ups. The till is looked up where one is named.
 const SCENE: &str =
     "SELECT m.member, m.state_id, w.account_id, w.address, w.currency, w.scale, r.state_id, c.address,
-            d.state_id, i.item, i.state_id, i.quantity_scale, i.price, i.full_name, i.category
+            i.item, i.state_id, i.quantity_scale, i.price, i.full_name, i.category";
+const FROM: &str = "
      FROM wallet_data.members m
      JOIN wallet_data.accounts w ON w.ledger_id = $1 AND w.account_id = m.account_id
      LEFT JOIN wallet_data.merchants r ON r.ledger_id = $1 AND r.merchant = $3
      LEFT JOIN wallet_data.accounts c ON c.ledger_id = $1 AND c.account_id = r.account_id
-     LEFT JOIN wallet_data.devices d ON d.ledger_id = $1 AND d.device = $4 AND d.merchant = $3
-     LEFT JOIN wallet_data.items i ON i.ledger_id = $1 AND i.merchant = $3 AND i.item = ANY ($5)
-     WHERE m.ledger_id = $1 AND ";
+     LEFT JOIN wallet_data.items i ON i.ledger_id = $1 AND i.merchant = $3 AND i.item = ANY ($4)";
+const TILL: &str = "
+     LEFT JOIN wallet_data.devices d ON d.ledger_id = $1 AND d.device = $5 AND d.merchant = $3";
+const SCENE_AT_TILL: &str = concatcp!(SCENE, ", d.state_id", FROM, TILL);
+const SCENE_WITHOUT: &str = concatcp!(SCENE, FROM);
+const BY_NAME: &str = " WHERE m.ledger_id = $1 AND m.member = $2";
+const BY_ACCOUNT: &str = " WHERE m.ledger_id = $1 AND w.address = $2 AND w.stripe = 0";
 
-static BY_NAME: Statement =
-    Statement::new(concatcp!(SCENE, "m.member = $2"), &[INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID]);
-static BY_ACCOUNT: Statement = Statement::new(
-    concatcp!(SCENE, "w.address = $2 AND w.stripe = 0"),
-    &[INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID],
-);
+type Oids = &'static [pgrx::pg_sys::Oid];
+const ANYWHERE: Oids = &[INT4OID, TEXTOID, TEXTOID, TEXTARRAYOID];
+const AT_TILL: Oids = &[INT4OID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID];
+static SCENE_BY_NAME: Statement = Statement::new(concatcp!(SCENE_WITHOUT, BY_NAME), ANYWHERE);
+static SCENE_BY_ACCOUNT: Statement = Statement::new(concatcp!(SCENE_WITHOUT, BY_ACCOUNT), ANYWHERE);
+static SCENE_BY_NAME_AT_TILL: Statement = Statement::new(concatcp!(SCENE_AT_TILL, BY_NAME), AT_TILL);
+static SCENE_BY_ACCOUNT_AT_TILL: Statement = Statement::new(concatcp!(SCENE_AT_TILL, BY_ACCOUNT), AT_TILL);
 
 const PURCHASES: &[Column] = &[
     (c"purchase_id", UUIDOID),
@@ -153,19 +159,25 @@ pub fn scene<'a>(
     device: Option<&str>,
     items: impl Iterator<Item = &'a str> + Clone,
 ) -> Scene {
-    let statement = if member.contains(':') { &BY_ACCOUNT } else { &BY_NAME };
-    let arguments =
-        [ledger_id.into(), member.into(), merchant.into(), device.into(), Argument::texts(items.clone())];
+    let statement = match (member.contains(':'), device.is_some()) {
+        (false, false) => &SCENE_BY_NAME,
+        (false, true) => &SCENE_BY_NAME_AT_TILL,
+        (true, false) => &SCENE_BY_ACCOUNT,
+        (true, true) => &SCENE_BY_ACCOUNT_AT_TILL,
+    };
+    let mut arguments =
+        vec![ledger_id.into(), member.into(), merchant.into(), Argument::texts(items.clone())];
+    arguments.extend(device.map(Argument::from));
     let rows = session.run(statement, &arguments);
     let first = rows.first();
     let first = first.as_ref();
     let found: HashMap<String, Item> =
-        rows.iter().filter_map(|row| Some((row.get(9)?, item(&row, 10)?))).collect();
+        rows.iter().filter_map(|row| Some((row.get(8)?, item(&row, 9)?))).collect();
     let merchant = |row: &Row| Some(Merchant { is_active: is_active(row.get(6)?), account: row.need(7) });
     Scene {
         member: first.map(self::member),
         merchant: first.and_then(merchant),
-        device_is_active: first.and_then(|row| row.get(8)).map(is_active),
+        device_is_active: device.and(first).and_then(|row| row.get(14)).map(is_active),
         items: items.map(|name| found.get(name).cloned()).collect(),
     }
 }
@@ -225,7 +237,7 @@ impl From<Failure> for Refusal {
 impl Refusal {
     /// As it is stored.
     pub fn argument(&self) -> Argument {
-        Argument::json(&json!({ "detail": self.detail, "message": self.message }))
+        Argument::json_value(&json!({ "detail": self.detail, "message": self.message }))
     }
 }
 

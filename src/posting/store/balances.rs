@@ -112,14 +112,17 @@ static UPDATE_BALANCE: Statement = Statement::new(
 );
 
 // Both rows of a single transfer at once: starting a statement costs more than writing a row.
-static UPDATE_PAIR: Statement = Statement::new(
-    "UPDATE wallet_data.accounts
+const PAIR: &str = "UPDATE wallet_data.accounts
      SET posted = CASE account_id WHEN $2 THEN $4 ELSE $10 END,
          held = CASE account_id WHEN $2 THEN $5 ELSE $11 END,
          version = CASE account_id WHEN $2 THEN $6 ELSE $12 END,
-         last_posted_at = CASE account_id WHEN $2 THEN $7 ELSE $13 END
+         last_posted_at = CASE account_id WHEN $2 THEN $7 ELSE $13 END";
+const OF_PAIR: &str = "
      WHERE ledger_id = $1 AND account_id = ANY (ARRAY[$2, $8])
-       AND version = CASE account_id WHEN $2 THEN $3 ELSE $9 END",
+       AND version = CASE account_id WHEN $2 THEN $3 ELSE $9 END";
+
+static UPDATE_PAIR: Statement = Statement::new(
+    concatcp!(PAIR, OF_PAIR),
     &[
         INT4OID,
         INT8OID,
@@ -134,6 +137,28 @@ static UPDATE_PAIR: Statement = Statement::new(
         NUMERICOID,
         INT8OID,
         TIMESTAMPTZOID,
+    ],
+);
+
+// The same where limits have counted what one of the two spends: its counter goes back with the balance.
+static UPDATE_COUNTED_PAIR: Statement = Statement::new(
+    concatcp!(PAIR, ", spending = CASE account_id WHEN $2 THEN $14 ELSE $15 END", OF_PAIR),
+    &[
+        INT4OID,
+        INT8OID,
+        INT8OID,
+        NUMERICOID,
+        NUMERICOID,
+        INT8OID,
+        TIMESTAMPTZOID,
+        INT8OID,
+        INT8OID,
+        NUMERICOID,
+        NUMERICOID,
+        INT8OID,
+        TIMESTAMPTZOID,
+        JSONOID,
+        JSONOID,
     ],
 );
 
@@ -164,7 +189,7 @@ const COUNTED_BATCH: &[Column] = &[
     (c"spending", JSONOID),
 ];
 
-// Where limits have counted what an account spends, the counter goes back with the balance.
+// Counters of spending too.
 static UPDATE_COUNTED: Statement = Statement::new(
     "UPDATE wallet_data.accounts a
      SET posted = n.posted, held = n.held, version = n.version, last_posted_at = n.posted_at,
@@ -309,28 +334,29 @@ pub fn update_balances(
             posted_at.into(),
         ]
     };
-    if has_counted {
-        let mut batch = Batch::new(c"wallet_counted", COUNTED_BATCH);
-        for change in changes {
-            let spending = Argument::from(change.account.spending.as_deref());
-            batch.push(&[&values(change)[..], &[spending]].concat());
-        }
-        let _registered = batch.register();
-        return session.run(&UPDATE_COUNTED, &[ledger_id.into()]).count();
-    }
     let ledger = [Argument::from(ledger_id)];
-    match changes {
-        [one] => return session.run(&UPDATE_BALANCE, &[&ledger[..], &values(one)].concat()).count(),
-        [one, two] => {
-            let arguments = [&ledger[..], &values(one), &values(two)].concat();
-            return session.run(&UPDATE_PAIR, &arguments).count();
+    let spending = |change: &Change| Argument::from(change.account.spending.as_deref());
+    match (changes, has_counted) {
+        ([one], false) => session.run(&UPDATE_BALANCE, &[&ledger[..], &values(one)].concat()).count(),
+        ([one, two], false) => {
+            session.run(&UPDATE_PAIR, &[&ledger[..], &values(one), &values(two)].concat()).count()
         }
-        _ => {}
+        ([one, two], true) => {
+            let counters = [spending(one), spending(two)];
+            let arguments = [&ledger[..], &values(one), &values(two), &counters].concat();
+            session.run(&UPDATE_COUNTED_PAIR, &arguments).count()
+        }
+        (many, false) => {
+            let mut batch = Batch::new(c"wallet_balances", BALANCE_BATCH);
+            many.iter().for_each(|change| batch.push(&values(change)));
+            let _registered = batch.register();
+            session.run(&UPDATE_BALANCES, &ledger).count()
+        }
+        (many, true) => {
+            let mut batch = Batch::new(c"wallet_counted", COUNTED_BATCH);
+            many.iter().for_each(|change| batch.push(&[&values(change)[..], &[spending(change)]].concat()));
+            let _registered = batch.register();
+            session.run(&UPDATE_COUNTED, &ledger).count()
+        }
     }
-    let mut batch = Batch::new(c"wallet_balances", BALANCE_BATCH);
-    for change in changes {
-        batch.push(&values(change));
-    }
-    let _registered = batch.register();
-    session.run(&UPDATE_BALANCES, &[ledger_id.into()]).count()
 }

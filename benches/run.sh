@@ -6,6 +6,7 @@
 #   WL_BENCH_SECONDS=3      length of one short run (default 4)
 #   WL_BENCH_ROUNDS=3       short runs per side (default 3); the median ratio is reported
 #   WL_BENCH_ONLY='1 4'     only these parts of the table
+#   WL_BENCH_SPREAD=100000  how far apart the intents lie that are paid together (default 10,000 of 100,000)
 #
 # Every pair is measured in turns, A B A B …, each short run after a CHECKPOINT: what else happens on
 # the machine meets both sides. The ratio is the median of the ratios of neighbours.
@@ -75,7 +76,7 @@ measure() {
 }
 
 median() { sort -n "$WORK/$1" | awk '{ v[NR] = $1 } END { printf "%.1f", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
-ratio() { paste "$WORK/$1" "$WORK/$2" | awk '{ print $1 / $2 }' >"$WORK/ratio" && median_of_ratio; }
+ratio() { paste "$WORK/$1" "$WORK/$2" | awk -v by="${3:-1}" '{ print $1 * by / $2 }' >"$WORK/ratio" && median_of_ratio; }
 median_of_ratio() { sort -n "$WORK/ratio" | awk '{ v[NR] = $1 } END { printf "%.2f", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 rate() { awk -v v="$(median "$1")" -v by="${2:-1}" 'BEGIN { printf "%.0f", v * by }'; }
 
@@ -223,7 +224,7 @@ if part 9; then
     half=$((ROUNDS * body_calls + 20)) singles=$((ROUNDS * mutation_calls * 2 + 200))
     bodies=$((2 * half))
     note "staging $bodies webhooks of 200 lines and $singles mutations for 100,000 intents"
-    script -d "$DB" -v "bodies=$bodies" -v "singles=$singles" -f "$HERE/sql/intake.sql"
+    script -d "$DB" -v "bodies=$bodies" -v "singles=$singles" -v "spread=${WL_BENCH_SPREAD:-10000}" -f "$HERE/sql/intake.sql"
     bench "$DB" webhook 1 -t 20 -D next=bench.next_body >/dev/null
     bench "$DB" webhook 1 -t 20 -D next=bench.next_platform_body >/dev/null
     bench "$DB" mutation 1 -t 200 >/dev/null
@@ -280,12 +281,16 @@ if part 11; then
     PGOPTIONS='-c client_min_messages=warning' script -d "$DB" -v merchants=$merchants -f "$HERE/sql/school.sql"
     # Until every pupil has bought once: the first purchase counts what was spent before.
     bench "$DB" purchase 2 -t 4000 -D merchants=$merchants >/dev/null
+    bench "$DB" sync $CLIENTS -t 5 -D size=20 >/dev/null
     sql -d "$DB" -c 'ANALYZE wallet_data.transfers, wallet_data.accounts, wallet_data.purchases'
     arm bought "$DB" purchase $CLIENTS -D merchants=$merchants
     arm paid "$DB" payment $CLIENTS -D merchants=$merchants -D payee=merchants:canteen -D payer=wallets:plain
     arm limited "$DB" payment $CLIENTS -D merchants=$merchants -D payee=merchants:canteen -D payer=wallets:pupil
-    measure bought paid limited
+    arm synced "$DB" sync $CLIENTS -D size=20
+    measure bought paid limited synced
     pair "11 purchase of 2 items, three limits, $CLIENTS clients" bought paid '>= 0.6' 1 /s 'post_transfer, no limits'
+    row '11 the same, 20 in a call of sync_purchases' "$(rate synced 20)/s" "$(rate paid)/s post_transfer, no limits" \
+        "$(ratio synced paid 20)" '>= 0.6'
     pair '  post_transfer, three limits' limited paid '' 1 /s 'post_transfer, no limits'
     # The break: 500 purchases at four canteens, far faster than in fifteen minutes.
     bench "$DB" purchase 4 -t 125 -R 50 -D merchants=4 -l --log-prefix="$WORK/break" >/dev/null

@@ -3,17 +3,21 @@
 -- same transfers. In the first half of the bodies the unique code goes to the platform (two linked transfers
 -- a line), in the second half to the payer (one); single mutations have two.
 --   -v bodies=N   arrays of 200, an even number   -v singles=N   single mutations
+--   -v spread=N   how many more intents are made, at most, before one is paid
 
 CREATE EXTENSION IF NOT EXISTS pgcrypto;
 SELECT wallet_ledger.register_bank_account('banks:intake', 'moota', 'bank-1');
 SELECT wallet_ledger.set_webhook_secret('moota', 'benchmark-secret');
 SELECT wallet_ledger.create_account('platform:revenue:unique_code', 'revenue');
 
--- As create_intent writes them, in one go. 900 codes for each of 112 amounts, in an order of no meaning.
+-- As create_intent writes them, in one go: ids in the order of creation; 900 codes for each of 112 amounts, in an order
+-- of no meaning. place: the order in which they are paid.
 CREATE TABLE bench.intents AS
-SELECT n, gen_random_uuid() AS id, 10000 + 1000 * (n / 900) AS amount, (1 + n % 900)::smallint AS code, 1 + n % 1000 AS wallet,
-       (row_number() OVER (ORDER BY md5(n::text)) - 1)::integer AS place
-FROM generate_series(0, 99999) n;
+SELECT n, (lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint - 100000 + n), 12, '0')
+               || overlay(overlay(md5(n::text) PLACING '7' FROM 1 FOR 1) PLACING '8' FROM 5 FOR 1))::varchar(32)::uuid AS id,
+       10000 + 1000 * (t / 900) AS amount, (1 + t % 900)::smallint AS code, 1 + t % 1000 AS wallet,
+       (row_number() OVER (ORDER BY n + (hashtext(n::text) & 1048575) % :spread, n) - 1)::integer AS place
+FROM (SELECT n, (row_number() OVER (ORDER BY md5(n::text)) - 1)::integer AS t FROM generate_series(0, 99999) n) numbered;
 INSERT INTO wallet_data.intents (ledger_id, method_id, purpose_id, unique_code, bank_account_id, intent_id,
                                  credit_account_id, code_account_id, created_at, expires_at, accepts_until,
                                  cooldown, amount, total, reference)
@@ -33,7 +37,7 @@ SELECT ledger_id, bank_account_id, total, intent_id, expires_at + cooldown FROM 
 
 CREATE TEMP TABLE line AS
 SELECT i.n, i.place, i.wallet, i.amount, i.code, i.amount + i.code AS total,
-       jsonb_build_object('mutation_id', 'bench-' || i.n, 'bank_id', 'bank-1', 'account_number', '1234567890',
+       jsonb_build_object('mutation_id', 'bench-' || md5(i.n::text), 'bank_id', 'bank-1', 'account_number', '1234567890',
                           'date', to_char(now() AT TIME ZONE 'Asia/Jakarta' + interval '1 second', 'YYYY-MM-DD HH24:MI:SS'),
                           'amount', i.amount + i.code, 'type', 'CR', 'balance', 0, 'taggings', '[]'::jsonb,
                           'description', 'TRSF E-BANKING CR 2111/FTSCY/WS95031 ' || i.amount + i.code || '.00 PELANGGAN ' || i.n) AS body

@@ -24,3 +24,8 @@ SELECT count(wallet_ledger.open_wallet('plain' || n)) FROM generate_series(1, 10
 SELECT count(wallet_ledger.post_transfer('banks:school', 'wallets:plain' || n, 1000000000000, 'topup'))
 FROM generate_series(1, 1000) n;
 VACUUM (ANALYZE) wallet_data.accounts, wallet_data.spending_limits, wallet_data.members, wallet_data.items;
+
+-- A till for every client of pgbench, and how often it has synced.
+SELECT count(wallet_ledger.create_device('till' || n, 'canteen' || 1 + n)) FROM generate_series(0, 15) n;
+SELECT format('CREATE SEQUENCE bench.till_%s; GRANT ALL ON SEQUENCE bench.till_%1$s TO bench_app', n)
+FROM generate_series(0, 15) n \gexec

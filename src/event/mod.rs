@@ -28,10 +28,10 @@ pub fn beside(
     ledger: &Ledger,
     topic: &str,
     subject: &str,
-    payload: impl Serialize,
+    payload: &Value,
     now: i64,
 ) -> [Argument; 7] {
-    let event = store::Event { id: Uuid::now_v7(), topic, subject, payload: Argument::json(&payload) };
+    let event = store::Event { id: Uuid::now_v7(), topic, subject, payload: Argument::json_value(payload) };
     store::arguments(ledger.id, event, ledger::position(session), now)
 }
 

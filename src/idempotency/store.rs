@@ -131,14 +131,14 @@ pub fn give_back<'a>(session: &Session, ledger_id: i32, keys: impl Iterator<Item
 }
 
 pub fn set_result(session: &Session, ledger_id: i32, key: &str, result: &Value) {
-    session.run(&SET_RESULT, &[ledger_id.into(), key.into(), Argument::json(result)]);
+    session.run(&SET_RESULT, &[ledger_id.into(), key.into(), Argument::json_value(result)]);
 }
 
 /// Remembers that the requests under these keys were rejected, and why.
 pub fn set_errors(session: &Session, ledger_id: i32, rejections: &[(&str, Value)]) {
     let mut batch = Batch::new(c"wallet_rejections", ERROR_COLUMNS);
     for (key, error) in rejections {
-        batch.push(&[(*key).into(), Argument::json(error)]);
+        batch.push(&[(*key).into(), Argument::json_value(error)]);
     }
     let _registered = batch.register();
     session.run(&SET_ERRORS, &[ledger_id.into()]);

@@ -92,7 +92,7 @@ impl Composite for TransferOutcome {
                     "rejected".into(),
                     error.token().into(),
                     (&error.message).into(),
-                    Argument::json(&error.detail()),
+                    Argument::json_value(&error.detail()),
                 ];
                 values.extend([Argument::datum(None); 15]);
                 values.push(replayed.into());

@@ -119,7 +119,7 @@ pub fn buy(session: &Session, ledger: &Ledger, asked: &str, scene: Scene, order:
         (purchase.purchased_at, purchase.created_at) = (order.effective_at.unwrap_or(now), now);
     }
     let (topic, payload) = told(&purchase, left.map(|left| left.balance));
-    let event = event::beside(session, ledger, topic, &purchase.id.to_string(), payload, now);
+    let event = event::beside(session, ledger, topic, &purchase.id.to_string(), &payload, now);
     store::insert_one(session, &purchase, event, &actor());
     event::notify(session, ledger);
     Ok(Bought { purchase, left })
@@ -230,7 +230,7 @@ fn requests<'a>(
                 amount: Some(Number::Finite(amount)),
                 kind: Some("purchase"),
                 reference: purchase.reference.as_deref(),
-                metadata: Some(Document::of(&metadata).into_bytes()),
+                metadata: Some(Document::of_value(&metadata).into_bytes()),
                 effective_at,
                 transaction,
                 ..Request::default()

@@ -44,6 +44,11 @@ impl Argument {
         Self::datum(Some(jsonb::build(value)))
     }
 
+    /// A jsonb value of JSON.
+    pub fn json_value(value: &serde_json::Value) -> Self {
+        Self::datum(Some(jsonb::build_value(value)))
+    }
+
     /// A jsonb value from its text, which must be valid JSON without a NUL.
     pub fn json_text(text: String) -> Self {
         let text = CString::new(text).expect("JSON text escapes NUL");

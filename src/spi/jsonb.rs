@@ -3,7 +3,7 @@
 
 mod build;
 
-pub use build::build;
+pub use build::{build, build_value};
 
 use super::Argument;
 use crate::error::{Code, LedgerError, Result};
@@ -32,6 +32,12 @@ impl Document {
     pub fn of(value: &(impl serde::Serialize + ?Sized)) -> Self {
         // SAFETY: the datum is a jsonb that was just made.
         unsafe { Self::from_datum(build(value)) }
+    }
+
+    /// Of JSON.
+    pub fn of_value(value: &serde_json::Value) -> Self {
+        // SAFETY: as above.
+        unsafe { Self::from_datum(build_value(value)) }
     }
 
     /// From JSON text without a NUL.

@@ -160,7 +160,7 @@ pub fn put(
         stored.credited.into(),
         stored.reversed.into(),
         stored.mutation_id.into(),
-        Argument::json(&stored.payment.to_json()),
+        Argument::json_value(&stored.payment.to_json()),
         now.into(),
     ];
     session.run(&PUT, &arguments);

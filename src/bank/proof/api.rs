@@ -38,7 +38,7 @@ impl Composite for ProofDay {
             day.ledger_difference.into(),
             day.reported_difference.into(),
             day.is_proved().into(),
-            Argument::json(&self.lines),
+            Argument::json_value(&self.lines),
         ]
     }
 }

@@ -94,7 +94,7 @@ impl Answer {
             http_status,
             response_code,
             reason: Some(bad.reason.to_owned()),
-            lines: Document::of(&json!([line])),
+            lines: Document::of_value(&json!([line])),
             counts: Counts { lines: 1, rejected: 1, ..Counts::default() },
             bad_lines: vec![BadLine { line: 0, reason: bad.reason.to_owned(), message: bad.message.clone() }],
             replayed: false,
@@ -168,34 +168,35 @@ pub fn told(outcomes: &[LineOutcome]) -> Document {
 
 impl Serialize for LineOutcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        // In jsonb's order, by length and then by letter: so it has nothing to sort.
         #[derive(Serialize)]
         struct Line<'a> {
             line: usize,
+            amount: Option<Shown<Decimal>>,
+            message: Option<&'a str>,
             outcome: &'a str,
             reasons: &'a [String],
-            message: Option<&'a str>,
-            provider_mutation_id: Option<&'a str>,
-            bank_account: Option<&'a str>,
             direction: Option<&'a str>,
-            amount: Option<Shown<Decimal>>,
-            occurred_at: Option<String>,
-            mutation_id: Option<Shown<Uuid>>,
             intent_id: Option<Shown<Uuid>>,
+            mutation_id: Option<Shown<Uuid>>,
+            occurred_at: Option<String>,
+            bank_account: Option<&'a str>,
             transaction_id: Option<Shown<Uuid>>,
+            provider_mutation_id: Option<&'a str>,
         }
         let line = Line {
             line: self.line,
+            amount: self.amount.map(Shown),
+            message: self.message.as_deref(),
             outcome: self.outcome,
             reasons: &self.reasons,
-            message: self.message.as_deref(),
-            provider_mutation_id: self.provider_mutation_id.as_deref(),
-            bank_account: self.bank_account.as_deref(),
             direction: self.direction,
-            amount: self.amount.map(Shown),
-            occurred_at: self.occurred_at.map(time::to_text),
-            mutation_id: self.mutation_id.map(Shown),
             intent_id: self.intent_id.map(Shown),
+            mutation_id: self.mutation_id.map(Shown),
+            occurred_at: self.occurred_at.map(time::to_text),
+            bank_account: self.bank_account.as_deref(),
             transaction_id: self.transaction_id.map(Shown),
+            provider_mutation_id: self.provider_mutation_id.as_deref(),
         };
         line.serialize(serializer)
     }

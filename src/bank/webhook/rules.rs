@@ -17,6 +17,7 @@ pub use signature::{Verdict, verify};
 use crate::bank::rules::Line;
 use crate::error::{LedgerError, Result, invalid};
 use json::{Json, Source};
+use serde_json::Value;
 
 /// What is larger is refused unread.
 pub const BODY_BYTES_MAX: usize = 1_048_576;
@@ -87,8 +88,8 @@ impl BadBody {
 /// A body that was read.
 pub struct Read {
     pub lines: std::result::Result<Vec<Line>, BadBody>,
-    /// What of it may be stored, as JSON.
-    pub redacted: String,
+    /// What of it may be stored.
+    pub redacted: Value,
 }
 
 /// Reads a body once: what it reports, and what of it may be stored.

@@ -144,8 +144,7 @@ pub struct NewWebhook<'a> {
     pub external_id: Option<&'a str>,
     /// Days since 2000-01-01.
     pub external_on: Option<i32>,
-    /// JSON text.
-    pub body: String,
+    pub body: Value,
 }
 
 /// False where the same body, or another one under its external id, is there.
@@ -160,7 +159,7 @@ pub fn insert(session: &Session, ledger_id: i32, new: NewWebhook, now: i64) -> b
         Argument::bytes(new.digest),
         new.external_id.into(),
         new.external_on.into(),
-        Argument::json_text(new.body),
+        Argument::json_value(&new.body),
     ];
     with_fast_compression(|| session.run(&INSERT, &arguments).count() == 1)
 }
@@ -191,7 +190,8 @@ pub fn set_answer(
     lines: &Document,
     line_count: i32,
 ) {
-    let arguments = [ledger_id.into(), id.into(), Argument::json(head), lines.into(), line_count.into()];
+    let arguments =
+        [ledger_id.into(), id.into(), Argument::json_value(head), lines.into(), line_count.into()];
     with_fast_compression(|| session.run(&SET_ANSWER, &arguments));
 }
 

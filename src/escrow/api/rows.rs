@@ -125,7 +125,7 @@ impl Composite for EscrowRow {
             escrow.refunded_amount.into(),
             escrow.returned_amount.into(),
             (&escrow.currency).into(),
-            Argument::json(&escrow.lines),
+            Argument::json_value(&escrow.lines),
             escrow.intent_id.into(),
             escrow.tracking_reference.as_deref().into(),
             escrow.transaction_id.into(),

@@ -58,7 +58,7 @@ impl Composite for GroupBuyRow {
             group.decided_at.into(),
             group.settled_at.into(),
             self.settled.done.into(),
-            Argument::json(&failures),
+            Argument::json_value(&failures),
         ]
     }
 }

@@ -143,7 +143,7 @@ pub fn insert(session: &Session, ledger_id: i32, refund: &Refund, parts: &[Part]
         refund.to_overdraft.into(),
         refund.actor.into(),
         refund.reason.into(),
-        Argument::json(refund.items),
+        Argument::json_value(refund.items),
     ];
     session.run(&REFUND, &arguments);
 }

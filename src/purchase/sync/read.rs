@@ -42,7 +42,7 @@ impl Raw {
 fn beginning(document: &Document) -> Document {
     const CHARACTERS: usize = 1_000;
     let text: String = document.to_text().chars().take(CHARACTERS).collect();
-    Document::of(&json!({ "bytes": document.as_bytes().len(), "beginning": text }))
+    Document::of_value(&json!({ "bytes": document.as_bytes().len(), "beginning": text }))
 }
 
 /// An entry that can be read. Its member need not exist.

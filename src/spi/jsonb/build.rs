@@ -13,11 +13,18 @@ use std::ptr::null_mut;
 /// # Panics
 /// On text with a NUL, which PostgreSQL does not store, and on what has no form in JSON.
 pub fn build(value: &(impl Serialize + ?Sized)) -> pg_sys::Datum {
-    let value = serde_json::to_value(value).expect("the value can be told in JSON");
-    let mut plain = scalar(&value);
+    build_value(&serde_json::to_value(value).expect("the value can be told in JSON"))
+}
+
+/// The same of what is JSON already: nothing is copied.
+///
+/// # Panics
+/// On text with a NUL.
+pub fn build_value(value: &Value) -> pg_sys::Datum {
+    let mut plain = scalar(value);
     let root = match &mut plain {
         Some(plain) => plain,
-        None => push(&mut null_mut(), Token::WJB_ELEM, &value),
+        None => push(&mut null_mut(), Token::WJB_ELEM, value),
     };
     // SAFETY: a scalar, or a container that was pushed whole; the texts that it points to are still in `value`.
     pg_sys::Datum::from(unsafe { pg_sys::JsonbValueToJsonb(root) })

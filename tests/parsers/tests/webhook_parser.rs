@@ -104,8 +104,7 @@ fn check(vector: &Vector, headers: &Headers, body: &str, seen: &mut Seen) {
     let (read, peak) = memory::peak_of(|| read(provider, headers, body));
     assert_bounded(peak, body);
     assert_eq!(read.lines, lines, "{body}");
-    let stored: Value = serde_json::from_str(&read.redacted).unwrap_or_else(|e| panic!("{e}: {body}"));
-    check_stored(provider, &stored, &json, body, seen);
+    check_stored(provider, &read.redacted, &json, body, seen);
 
     let (verdict, peak) = memory::peak_of(|| verify(provider, &[vector.secret], headers, body));
     assert_bounded(peak, body);

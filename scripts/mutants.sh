@@ -207,6 +207,8 @@ no_spelling_kept() { replace src/bank/webhook/rules/redact.rs '.filter(|_| !fiel
 a_merchants_suspense() { replace src/bank/account/store.rs 'r.account_id = x.account_id)' 'r.account_id = x.account_id AND false)'; }
 no_rule_of_theirs() { replace src/report.rs 'report.message(), names_our_constraint)' 'report.message(), names_our_object)'; }
 destination_last() { replace src/hold/mod.rs 'check_destination(session, ledger, destination, &holder.currency)?;' 'reserving_row(&book, holder, amount)?; check_destination(session, ledger, destination, &holder.currency)?;'; }
+# shellcheck disable=SC2016
+counters_exchanged() { replace src/posting/store/balances.rs 'spending = CASE account_id WHEN $2 THEN $14 ELSE $15 END' 'spending = CASE account_id WHEN $2 THEN $15 ELSE $14 END'; }
 no_periods_counted() { replace src/subscription/mod.rs '.min(PERIODS_MAX)' '.min(1).min(PERIODS_MAX)'; }
 no_access() { replace src/access/mod.rs 'if is_allowed { Ok(()) }' 'if is_allowed || true { Ok(()) }'; }
 MUTANTS="
@@ -237,6 +239,7 @@ no_spelling_kept              webhooks stored::reading_it_again_gives_the_same
 a_merchants_suspense          bank_accounts what_cannot_be_a_bank_account_is_refused_and_leaves_nothing
 no_rule_of_theirs             sync conflicts::somebodys_constraint_refuses_one_and_the_others_go_on
 destination_last              holds a_hold_sits_on_a_stripe_that_has_it
+counters_exchanged            limits scopes::several_limits_all_apply_and_the_least_room_decides
 no_webhook_digest             bank_races batches::fifty_deliveries_of_one_webhook_are_one
 no_escrow_lock                escrow answers::at_once
 no_escrow_state_check         escrow disputes::a_dispute_freezes_everything

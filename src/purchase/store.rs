@@ -12,7 +12,8 @@ use crate::spi::jsonb::Document;
 use crate::spi::{Argument, Row, Session, Statement};
 use const_format::concatcp;
 use pgrx::pg_sys::{
-    BOOLOID, INT2OID, INT4OID, INT8OID, JSONBOID, NUMERICOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDOID,
+    BOOLOID, INT2OID, INT4OID, INT8OID, JSONBOID, NUMERICOID, Oid, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID,
+    UUIDOID,
 };
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -38,9 +39,8 @@ const SCENE_WITHOUT: &str = concatcp!(SCENE, FROM);
 const BY_NAME: &str = " WHERE m.ledger_id = $1 AND m.member = $2";
 const BY_ACCOUNT: &str = " WHERE m.ledger_id = $1 AND w.address = $2 AND w.stripe = 0";
 
-type Oids = &'static [pgrx::pg_sys::Oid];
-const ANYWHERE: Oids = &[INT4OID, TEXTOID, TEXTOID, TEXTARRAYOID];
-const AT_TILL: Oids = &[INT4OID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID];
+const ANYWHERE: &[Oid] = &[INT4OID, TEXTOID, TEXTOID, TEXTARRAYOID];
+const AT_TILL: &[Oid] = &[INT4OID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID];
 static SCENE_BY_NAME: Statement = Statement::new(concatcp!(SCENE_WITHOUT, BY_NAME), ANYWHERE);
 static SCENE_BY_ACCOUNT: Statement = Statement::new(concatcp!(SCENE_WITHOUT, BY_ACCOUNT), ANYWHERE);
 static SCENE_BY_NAME_AT_TILL: Statement = Statement::new(concatcp!(SCENE_AT_TILL, BY_NAME), AT_TILL);

@@ -6,7 +6,7 @@ use crate::spi::batch::{Batch, Column};
 use crate::spi::{Argument, Row, Session, Statement};
 use const_format::concatcp;
 use pgrx::pg_sys::{
-    INT2OID, INT4OID, INT8ARRAYOID, INT8OID, JSONOID, NUMERICOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID,
+    INT2OID, INT4OID, INT8ARRAYOID, INT8OID, JSONOID, NUMERICOID, Oid, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID,
 };
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -121,46 +121,28 @@ const OF_PAIR: &str = "
      WHERE ledger_id = $1 AND account_id = ANY (ARRAY[$2, $8])
        AND version = CASE account_id WHEN $2 THEN $3 ELSE $9 END";
 
-static UPDATE_PAIR: Statement = Statement::new(
-    concatcp!(PAIR, OF_PAIR),
-    &[
-        INT4OID,
-        INT8OID,
-        INT8OID,
-        NUMERICOID,
-        NUMERICOID,
-        INT8OID,
-        TIMESTAMPTZOID,
-        INT8OID,
-        INT8OID,
-        NUMERICOID,
-        NUMERICOID,
-        INT8OID,
-        TIMESTAMPTZOID,
-    ],
-);
+// Where limits have counted what one of the two spends, its counter goes back with the balance.
+const COUNTERS: &str = ", spending = CASE account_id WHEN $2 THEN $14 ELSE $15 END";
+const PAIR_PARAMETERS: &[Oid] = &[
+    INT4OID,
+    INT8OID,
+    INT8OID,
+    NUMERICOID,
+    NUMERICOID,
+    INT8OID,
+    TIMESTAMPTZOID,
+    INT8OID,
+    INT8OID,
+    NUMERICOID,
+    NUMERICOID,
+    INT8OID,
+    TIMESTAMPTZOID,
+    JSONOID,
+    JSONOID,
+];
 
-// The same where limits have counted what one of the two spends: its counter goes back with the balance.
-static UPDATE_COUNTED_PAIR: Statement = Statement::new(
-    concatcp!(PAIR, ", spending = CASE account_id WHEN $2 THEN $14 ELSE $15 END", OF_PAIR),
-    &[
-        INT4OID,
-        INT8OID,
-        INT8OID,
-        NUMERICOID,
-        NUMERICOID,
-        INT8OID,
-        TIMESTAMPTZOID,
-        INT8OID,
-        INT8OID,
-        NUMERICOID,
-        NUMERICOID,
-        INT8OID,
-        TIMESTAMPTZOID,
-        JSONOID,
-        JSONOID,
-    ],
-);
+static UPDATE_PAIR: Statement = Statement::new(concatcp!(PAIR, OF_PAIR), PAIR_PARAMETERS.split_at(13).0);
+static UPDATE_COUNTED_PAIR: Statement = Statement::new(concatcp!(PAIR, COUNTERS, OF_PAIR), PAIR_PARAMETERS);
 
 const BALANCE_BATCH: &[Column] = &[
     (c"account_id", INT8OID),

@@ -11,7 +11,7 @@
 //! | read the spending limits, if a limited account pays | 1, and 1 where its counter has to be made anew |
 //! | decide, in memory | 0 |
 //! | append transfers | 1 |
-//! | write back balances | 2 for one transfer, else 1 |
+//! | write back balances | 1 |
 //!
 //! Lock order, the same in every flow: keys (sorted), plain accounts (by address), stripes (by address
 //! and number), holds, reversal totals. Two calls can wait for each other but never in a circle; a

@@ -4,7 +4,6 @@ use super::{jsonb, numeric};
 use pgrx::IntoDatum;
 use pgrx::pg_sys;
 use rust_decimal::Decimal;
-use std::ffi::CString;
 use uuid::Uuid;
 
 /// One parameter of a statement.
@@ -47,14 +46,6 @@ impl Argument {
     /// A jsonb value of JSON.
     pub fn json_value(value: &serde_json::Value) -> Self {
         Self::datum(Some(jsonb::build_value(value)))
-    }
-
-    /// A jsonb value from its text, which must be valid JSON without a NUL.
-    pub fn json_text(text: String) -> Self {
-        let text = CString::new(text).expect("JSON text escapes NUL");
-        let argument = [Some(pg_sys::Datum::from(text.as_ptr()))];
-        // SAFETY: the text lives through the call, which copies what it keeps.
-        Self::datum(unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &argument) })
     }
 
     pub(crate) fn parts(self) -> (pg_sys::Datum, bool) {

@@ -5,10 +5,10 @@ mod build;
 
 pub use build::{build, build_value};
 
-use super::Argument;
 use crate::error::{Code, LedgerError, Result};
 use crate::json::Field;
 use pgrx::pg_sys;
+use std::ffi::CString;
 use std::mem::MaybeUninit;
 
 /// A jsonb value kept as its own bytes, for fields the ledger stores but does not look into.
@@ -42,8 +42,13 @@ impl Document {
 
     /// From JSON text without a NUL.
     pub fn from_text(text: String) -> Self {
-        // SAFETY: the datum is a jsonb that was just made.
-        unsafe { Self::from_datum(Argument::json_text(text).datum) }
+        let text = CString::new(text).expect("JSON text escapes NUL");
+        let argument = [Some(pg_sys::Datum::from(text.as_ptr()))];
+        // SAFETY: an input function and its text, which lives through the call; what it makes is a jsonb.
+        unsafe {
+            let datum = pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &argument);
+            Self::from_datum(datum.expect("an input function returns a value"))
+        }
     }
 
     pub fn from_bytes(bytes: Vec<u8>) -> Self {

@@ -141,25 +141,9 @@ const PAIR_PARAMETERS: &[Oid] = &[
     JSONOID,
 ];
 
+// Without the counters.
 static UPDATE_PAIR: Statement = Statement::new(concatcp!(PAIR, OF_PAIR), PAIR_PARAMETERS.split_at(13).0);
 static UPDATE_COUNTED_PAIR: Statement = Statement::new(concatcp!(PAIR, COUNTERS, OF_PAIR), PAIR_PARAMETERS);
-
-const BALANCE_BATCH: &[Column] = &[
-    (c"account_id", INT8OID),
-    (c"stored_version", INT8OID),
-    (c"posted", NUMERICOID),
-    (c"held", NUMERICOID),
-    (c"version", INT8OID),
-    (c"posted_at", TIMESTAMPTZOID),
-];
-
-static UPDATE_BALANCES: Statement = Statement::new(
-    "UPDATE wallet_data.accounts a
-     SET posted = n.posted, held = n.held, version = n.version, last_posted_at = n.posted_at
-     FROM wallet_balances n
-     WHERE a.ledger_id = $1 AND a.account_id = n.account_id AND a.version = n.stored_version",
-    &[INT4OID],
-);
 
 const COUNTED_BATCH: &[Column] = &[
     (c"account_id", INT8OID),
@@ -170,6 +154,17 @@ const COUNTED_BATCH: &[Column] = &[
     (c"posted_at", TIMESTAMPTZOID),
     (c"spending", JSONOID),
 ];
+
+// Without the counters.
+const BALANCE_BATCH: &[Column] = COUNTED_BATCH.split_at(6).0;
+
+static UPDATE_BALANCES: Statement = Statement::new(
+    "UPDATE wallet_data.accounts a
+     SET posted = n.posted, held = n.held, version = n.version, last_posted_at = n.posted_at
+     FROM wallet_balances n
+     WHERE a.ledger_id = $1 AND a.account_id = n.account_id AND a.version = n.stored_version",
+    &[INT4OID],
+);
 
 // Counters of spending too.
 static UPDATE_COUNTED: Statement = Statement::new(

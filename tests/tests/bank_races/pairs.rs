@@ -308,7 +308,7 @@ async fn three_at_once_are_as_one_after_the_other() {
     let mut rng = Seed::from_env_or_random("bank_races").rng(3);
     let (begun, before) = (Instant::now(), aborted());
     let mut races = Races::new("triples").await;
-    let mut left = if long() { 400 } else { 15 };
+    let mut left = if long() { 400 } else { 25 };
     while left > 0 {
         let race: Vec<Contestant> = CONTESTANTS.choose_multiple(&mut rng, 3).copied().collect();
         if race[0].1 & race[1].1 == 0 || (race[0].1 | race[1].1) & race[2].1 == 0 {

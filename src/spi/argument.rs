@@ -53,6 +53,16 @@ impl Argument {
     }
 }
 
+/// Where a row lies: its `ctid`, good until somebody changes the row. Under the row's lock that is only this transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Place(pub(super) pg_sys::ItemPointerData);
+
+impl From<Place> for Argument {
+    fn from(place: Place) -> Self {
+        Self::datum(place.0.into_datum())
+    }
+}
+
 impl From<i16> for Argument {
     fn from(value: i16) -> Self {
         Self::datum(value.into_datum())

@@ -20,7 +20,7 @@ pub mod numeric;
 pub mod settings;
 pub mod table;
 
-pub use argument::Argument;
+pub use argument::{Argument, Place};
 
 use crate::money::Number;
 use pgrx::FromDatum;
@@ -328,6 +328,10 @@ impl Row {
 
     pub fn need_id(&self, column: usize) -> Uuid {
         self.id(column).unwrap_or_else(|| panic!("column {column} is null"))
+    }
+
+    pub fn need_place(&self, column: usize) -> Place {
+        Place(self.need(column))
     }
 
     pub fn ids(&self, column: usize) -> Option<Vec<Uuid>> {

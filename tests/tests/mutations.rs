@@ -4,6 +4,8 @@
 
 #[path = "mutations/hand.rs"]
 mod hand;
+#[path = "mutations/moved.rs"]
+mod moved;
 #[path = "mutations/order.rs"]
 mod order;
 #[path = "mutations/refusals.rs"]
@@ -16,8 +18,9 @@ mod suggestions;
 mod windows;
 
 use wallet_ledger_tests::bank::{
-    BCA, BCA_ID, BCA_NUMBER, BRI, BRI_ID, BRI_NUMBER, assert_bank_sound, bank_books, credit, debit, events,
-    intent, intent_now, match_line, money, mutation_now, one, quoted, try_match_line, wib, with, work_list,
+    BCA, BCA_ID, BCA_NUMBER, BRI, BRI_ID, BRI_NUMBER, assert_bank_sound, bank_books, credit, debit, deliver,
+    events, intent, intent_now, match_line, money, mutation_now, one, quoted, try_match_line, wib, with,
+    work_list,
 };
 use wallet_ledger_tests::*;
 

@@ -1,7 +1,7 @@
 //! The credit of a payment: one mutation, matched by the payment's number.
 
 use crate::bank::account::rules::BankAccount;
-use crate::bank::intent::store::{self as intents, Intent, Wanted};
+use crate::bank::intent::store::paying::{self as intents, Payable, Wanted};
 use crate::bank::mutation::hand::{Matching, match_by_hand};
 use crate::bank::mutation::rules::{self as matching, CLOCK_SKEW_MICROS, Candidate, Decision, State};
 use crate::bank::mutation::store as mutations;
@@ -96,7 +96,7 @@ pub fn lock_intents(
     bank_account_id: i32,
     number: Option<&str>,
     when: When,
-) -> Vec<Intent> {
+) -> Vec<Payable> {
     let wanted = Wanted {
         line: 0,
         bank_account_id,
@@ -105,6 +105,6 @@ pub fn lock_intents(
         occurred_from: when.from,
         occurred_until: when.until,
     };
-    let found = intents::lock_candidates(session, ledger.id, &[wanted], CLOCK_SKEW_MICROS);
+    let found = intents::lock(session, ledger.id, &[wanted], CLOCK_SKEW_MICROS);
     found.into_iter().map(|(_, intent)| intent).collect()
 }

@@ -9,7 +9,7 @@ use super::rules::choice::{self, Bill};
 use super::rules::{Payment as Facts, State};
 use super::store::{self, Stored};
 use super::{Applied, money_of, repeated};
-use crate::bank::intent::store::Intent;
+use crate::bank::intent::store::paying::Payable;
 use crate::bank::mutation::Outcome;
 use crate::bank::rules::{Direction, Fact};
 use crate::bank::webhook::rules::snap::SnapCase;
@@ -77,7 +77,7 @@ fn lock_bills(session: &Session, ledger: &Ledger, placed: &Placed, payment: &Pay
     intents.iter().map(bill).collect()
 }
 
-fn bill(intent: &Intent) -> Bill {
+fn bill(intent: &Payable) -> Bill {
     Bill {
         intent_id: intent.id,
         bank_account_id: intent.bank_account_id,

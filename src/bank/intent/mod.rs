@@ -38,6 +38,7 @@ use rules::{Action, Method, Purpose, State};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
+use store::paying::Payable;
 use store::{Intent, NewIntent};
 use uuid::Uuid;
 
@@ -330,6 +331,18 @@ impl<'a> Payload<'a> {
             purpose: intent.purpose.name(),
             reference: intent.reference.as_deref(),
             bank_account: &intent.bank_account,
+            credit_account: &intent.credit_account,
+            amount: Shown(intent.amount),
+            total: Shown(intent.total),
+        }
+    }
+
+    pub fn of_payable(intent: &'a Payable, bank_account: &'a str) -> Self {
+        Self {
+            intent_id: Shown(intent.id),
+            purpose: intent.purpose.name(),
+            reference: intent.reference.as_deref(),
+            bank_account,
             credit_account: &intent.credit_account,
             amount: Shown(intent.amount),
             total: Shown(intent.total),

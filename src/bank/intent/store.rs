@@ -2,10 +2,10 @@
 
 pub mod codes;
 pub mod expiry;
+pub mod paying;
 
 use super::rules::{Method, Purpose, State};
 use crate::account::store as accounts;
-use crate::spi::batch::{Batch, Column};
 use crate::spi::{Row, Session, Statement, jsonb::Document};
 use const_format::concatcp;
 use pgrx::pg_sys::{INT2OID, INT4OID, INT8OID, JSONBOID, NUMERICOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
@@ -23,7 +23,7 @@ static INSERT: Statement = Statement::new(
          WHERE EXISTS (SELECT FROM wallet_data.accounts a
                        WHERE a.ledger_id = $1 AND a.address = $7 AND a.stripe = 0)
            AND NOT EXISTS (SELECT FROM wallet_data.accounts a
-                           WHERE a.ledger_id = $1 AND a.address IN ($7, $8) AND a.stripe = 0 AND ",
+                           WHERE a.ledger_id = $1 AND a.address IN ($7, $8) AND a.stripe + 0 = 0 AND ",
         accounts::IS_A_BANKS,
         ")
          ON CONFLICT DO NOTHING RETURNING intent_id)
@@ -48,14 +48,11 @@ const COLUMNS: &str =
      a.currency, a.scale, i.amount, i.unique_code, i.total, i.paid_amount, i.number, i.reference, i.payer_name,
      i.proof_reference, i.reason, i.mutation_id, i.transaction_id, i.created_at, i.expires_at, i.accepts_until,
      i.closed_at, (date_part('epoch', i.cooldown) * 1000000)::bigint, k.account_number, k.bank, k.holder_name";
-const PAYEES: &str =
-    " JOIN wallet_data.accounts a ON a.ledger_id = i.ledger_id AND a.account_id = i.credit_account_id
-      LEFT JOIN wallet_data.accounts c ON c.ledger_id = i.ledger_id AND c.account_id = i.code_account_id";
-const JOINS: &str = concatcp!(
+const JOINS: &str =
     "JOIN wallet_data.bank_accounts k ON k.ledger_id = i.ledger_id AND k.bank_account_id = i.bank_account_id
-     JOIN wallet_data.accounts b ON b.ledger_id = k.ledger_id AND b.account_id = k.account_id",
-    PAYEES
-);
+     JOIN wallet_data.accounts b ON b.ledger_id = k.ledger_id AND b.account_id = k.account_id
+     JOIN wallet_data.accounts a ON a.ledger_id = i.ledger_id AND a.account_id = i.credit_account_id
+     LEFT JOIN wallet_data.accounts c ON c.ledger_id = i.ledger_id AND c.account_id = i.code_account_id";
 const BY_ID: &str = " WHERE i.ledger_id = $1 AND i.intent_id = $2";
 
 static FIND: Statement = Statement::new(
@@ -65,71 +62,6 @@ static FIND: Statement = Statement::new(
 static LOCK: Statement = Statement::new(
     concatcp!("SELECT ", COLUMNS, " FROM wallet_data.intents i ", JOINS, BY_ID, " FOR UPDATE OF i"),
     &[INT4OID, UUIDOID],
-);
-
-const WANTED_COLUMNS: &[Column] = &[
-    (c"line", INT4OID),
-    (c"bank_account_id", INT4OID),
-    (c"total", NUMERICOID),
-    (c"number", TEXTOID),
-    (c"occurred_from", TIMESTAMPTZOID),
-    (c"occurred_until", TIMESTAMPTZOID),
-];
-
-// The bank accounts of a call are few: they are looked up once, and not for every line.
-const WANTED: &str = "WITH k AS MATERIALIZED (
-         SELECT n.bank_account_id, n.account_number, n.bank, n.holder_name, x.address
-         FROM wallet_data.bank_accounts n
-         JOIN wallet_data.accounts x ON x.ledger_id = n.ledger_id AND x.account_id = n.account_id
-         WHERE n.ledger_id = $1 AND n.bank_account_id IN (SELECT y.bank_account_id FROM wallet_wanted y)) ";
-const WANTED_JOINS: &str = concatcp!(
-    "JOIN k ON k.bank_account_id = w.bank_account_id CROSS JOIN LATERAL (SELECT k.address) b",
-    PAYEES
-);
-
-// Locks what it finds, in the order of ids. Transfers are known by total and window, the rest by number.
-static LOCK_CANDIDATES: Statement = Statement::new(
-    concatcp!(
-        WANTED, "SELECT ", COLUMNS, ", w.line FROM wallet_wanted w
-         JOIN wallet_data.intents i ON i.ledger_id = $1 AND i.bank_account_id = w.bank_account_id
-          AND i.total = w.total AND i.accepts_until >= w.occurred_from ",
-        WANTED_JOINS,
-        " WHERE i.method_id = 1 AND i.created_at <= w.occurred_until + make_interval(secs => $2::double precision / 1000000)
-         ORDER BY i.intent_id FOR UPDATE OF i"
-    ),
-    &[INT4OID, INT8OID],
-);
-static LOCK_NUMBERED: Statement = Statement::new(
-    concatcp!(
-        WANTED,
-        "SELECT ",
-        COLUMNS,
-        ", w.line FROM wallet_wanted w
-         JOIN wallet_data.intents i ON i.ledger_id = $1 AND i.bank_account_id = w.bank_account_id
-          AND i.number = w.number ",
-        WANTED_JOINS,
-        " ORDER BY i.intent_id FOR UPDATE OF i"
-    ),
-    &[INT4OID],
-);
-
-const PAYMENT_COLUMNS: &[Column] = &[
-    (c"intent_id", UUIDOID),
-    (c"mutation_id", UUIDOID),
-    (c"transaction_id", UUIDOID),
-    (c"paid_amount", NUMERICOID),
-];
-static PAY: Statement = Statement::new(
-    "WITH closed AS (
-         DELETE FROM wallet_data.live_intents l USING wallet_payments p
-         WHERE l.ledger_id = $1 AND l.intent_id = p.intent_id)
-     UPDATE wallet_data.intents i
-     SET state_id = 4, closed_at = $2, mutation_id = p.mutation_id, transaction_id = p.transaction_id,
-         paid_amount = p.paid_amount
-     FROM wallet_payments p
-     WHERE i.ledger_id = $1 AND i.intent_id = p.intent_id AND i.mutation_id IS NULL
-     RETURNING i.expires_at < $2 AND i.unique_code IS NOT NULL",
-    &[INT4OID, TIMESTAMPTZOID],
 );
 
 // The live row of an intent that is opened again. Another session's order or number may not be visible yet: the
@@ -250,79 +182,6 @@ pub fn insert(session: &Session, ledger_id: i32, new: &NewIntent) -> bool {
 pub fn find(session: &Session, ledger_id: i32, id: Uuid, lock: bool) -> Option<Intent> {
     let statement = if lock { &LOCK } else { &FIND };
     session.run(statement, &[ledger_id.into(), id.into()]).first().map(|row| read(&row))
-}
-
-/// What a new mutation is looked up by.
-pub struct Wanted<'a> {
-    pub line: usize,
-    pub bank_account_id: i32,
-    pub total: Decimal,
-    pub number: Option<&'a str>,
-    pub occurred_from: i64,
-    pub occurred_until: i64,
-}
-
-/// Locks the intents that mutations could pay, and says for which line each one was found.
-pub fn lock_candidates(
-    session: &Session,
-    ledger_id: i32,
-    wanted: &[Wanted],
-    clock_skew_micros: i64,
-) -> Vec<(usize, Intent)> {
-    let mut found = Vec::new();
-    let (numbered, by_total): (Vec<&Wanted>, Vec<&Wanted>) =
-        wanted.iter().partition(|wanted| wanted.number.is_some());
-    for (group, by_number) in [(by_total, false), (numbered, true)] {
-        if group.is_empty() {
-            continue;
-        }
-        let mut batch = Batch::new(c"wallet_wanted", WANTED_COLUMNS);
-        for wanted in group {
-            batch.push(&[
-                i32::try_from(wanted.line).unwrap_or(i32::MAX).into(),
-                wanted.bank_account_id.into(),
-                wanted.total.into(),
-                wanted.number.into(),
-                wanted.occurred_from.into(),
-                wanted.occurred_until.into(),
-            ]);
-        }
-        let _registered = batch.register();
-        let rows = if by_number {
-            session.run(&LOCK_NUMBERED, &[ledger_id.into()])
-        } else {
-            session.run(&LOCK_CANDIDATES, &[ledger_id.into(), clock_skew_micros.into()])
-        };
-        found.extend(rows.iter().map(|row| (row.need::<i32>(29).unsigned_abs() as usize, read(&row))));
-    }
-    found
-}
-
-/// A payment of an intent by a mutation.
-pub struct Payment {
-    pub intent_id: Uuid,
-    pub mutation_id: Uuid,
-    pub transaction_id: Uuid,
-    pub paid_amount: Decimal,
-}
-
-/// Marks intents paid; returns how many were not paid before.
-pub fn pay(session: &Session, ledger_id: i32, payments: &[Payment], now: i64) -> usize {
-    let mut batch = Batch::new(c"wallet_payments", PAYMENT_COLUMNS);
-    for payment in payments {
-        batch.push(&[
-            payment.intent_id.into(),
-            payment.mutation_id.into(),
-            payment.transaction_id.into(),
-            payment.paid_amount.into(),
-        ]);
-    }
-    let _registered = batch.register();
-    let paid = session.run(&PAY, &[ledger_id.into(), now.into()]);
-    if paid.iter().any(|row| row.need(0)) {
-        codes::rest_paid_late(session, ledger_id, now);
-    }
-    paid.count()
 }
 
 /// Makes an intent that was closed hold its number and its order again. False if another one does.

@@ -4,7 +4,6 @@ use super::rules::Decision;
 use super::{Draft, reasons};
 use crate::bank::account::rules::BankAccount;
 use crate::bank::intent;
-use crate::bank::intent::store::Intent;
 use crate::json::Shown;
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -32,15 +31,15 @@ pub struct Paid<'a> {
 #[derive(Serialize)]
 pub struct Unmatched<'a> {
     mutation_id: Shown<Uuid>,
-    bank_account: Option<&'a str>,
+    bank_account: &'a str,
     amount: Shown<Decimal>,
     status: &'static str,
     reasons: Vec<&'static str>,
 }
 
-pub fn paid(intent: &Intent, mutation_id: Uuid, transaction_id: Uuid, paid: Decimal) -> Paid<'_> {
+pub fn paid(intent: intent::Payload<'_>, mutation_id: Uuid, transaction_id: Uuid, paid: Decimal) -> Paid<'_> {
     Paid {
-        intent: intent::Payload::of(intent),
+        intent,
         mutation_id: Shown(mutation_id),
         transaction_id: Shown(transaction_id),
         paid_amount: Shown(paid),
@@ -53,8 +52,10 @@ pub(super) fn of<'a>(
     banks: &'a HashMap<i32, BankAccount>,
 ) -> Option<(&'static str, String, Payload<'a>)> {
     let transaction_id = draft.transaction_id?;
+    let bank = banks.get(&draft.arrival.bank_account_id)?;
     if let Some(intent) = &draft.intent {
-        let payload = paid(intent, draft.id, transaction_id, draft.arrival.amount);
+        let said = intent::Payload::of_payable(intent, &bank.account);
+        let payload = paid(said, draft.id, transaction_id, draft.arrival.amount);
         return Some(("intent.paid", intent.id.to_string(), Payload::Paid(payload)));
     }
     if draft.decision == Decision::Ignored {
@@ -62,7 +63,7 @@ pub(super) fn of<'a>(
     }
     let payload = Unmatched {
         mutation_id: Shown(draft.id),
-        bank_account: banks.get(&draft.arrival.bank_account_id).map(|bank| bank.account.as_str()),
+        bank_account: &bank.account,
         amount: Shown(draft.arrival.amount),
         status: draft.decision.state().name(),
         reasons: reasons(&draft.decision),

@@ -7,7 +7,8 @@ use super::{events, lock, pay};
 use crate::bank::account::{self as accounts, rules::BankAccount};
 use crate::bank::actions;
 use crate::bank::intent::rules::{self as intent_rules, State as IntentState};
-use crate::bank::intent::store::{Intent, Payment};
+use crate::bank::intent::store::Intent;
+use crate::bank::intent::store::paying::Payment;
 use crate::bank::intent::{self};
 use crate::bank::rules::Direction;
 use crate::error::{Code, LedgerError, Result, invalid};
@@ -69,7 +70,7 @@ pub fn match_by_hand(
         .with("status", state.name()));
     }
     let transaction_id = post_all(session, ledger, payments(&mutation, &bank, &intent))?;
-    let payment = Payment { intent_id, mutation_id, transaction_id, paid_amount: mutation.left };
+    let payment = Payment { intent_id, place: None, mutation_id, transaction_id, paid_amount: mutation.left };
     pay(session, ledger, &[payment])?;
     mutation.intent_id = Some(intent_id);
     mutation.applied_transaction_id = Some(transaction_id);
@@ -77,7 +78,7 @@ pub fn match_by_hand(
         Matching::ByHand => "match_mutation_by_hand",
         Matching::Verification => "verify_payment",
     };
-    let payload = events::paid(&intent, mutation_id, transaction_id, mutation.left);
+    let payload = events::paid(intent::Payload::of(&intent), mutation_id, transaction_id, mutation.left);
     event::write(session, ledger, "intent.paid", &intent_id.to_string(), payload);
     settle(session, ledger, mutation, State::Matched, action, reason)
 }

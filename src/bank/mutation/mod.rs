@@ -24,7 +24,7 @@ pub mod store;
 
 use crate::bank::account::rules::BankAccount;
 use crate::bank::account::store as accounts;
-use crate::bank::intent::store::{self as intents, Intent, Payment, Wanted};
+use crate::bank::intent::store::paying::{self as intents, Payable, Payment, Wanted};
 use crate::error::{Code, LedgerError, Result};
 use crate::event;
 use crate::ledger::{self, Ledger};
@@ -99,7 +99,7 @@ struct Draft<'a> {
     original_id: Option<Uuid>,
     decision: Decision,
     /// The intent of `Decision::Match`.
-    intent: Option<Intent>,
+    intent: Option<Payable>,
     transaction_id: Option<Uuid>,
 }
 
@@ -163,8 +163,8 @@ fn decide(session: &Session, ledger: &Ledger, drafts: &mut [Draft]) {
             occurred_until: draft.arrival.when.until,
         })
         .collect();
-    let mut found: HashMap<usize, Vec<Intent>> = HashMap::new();
-    for (line, intent) in intents::lock_candidates(session, ledger.id, &wanted, rules::CLOCK_SKEW_MICROS) {
+    let mut found: HashMap<usize, Vec<Payable>> = HashMap::new();
+    for (line, intent) in intents::lock(session, ledger.id, &wanted, rules::CLOCK_SKEW_MICROS) {
         found.entry(line).or_default().push(intent);
     }
     let mut claimed: HashSet<Uuid> = HashSet::new();
@@ -184,7 +184,7 @@ fn decide(session: &Session, ledger: &Ledger, drafts: &mut [Draft]) {
 }
 
 /// What the decision needs to know of an intent that an arrival could pay.
-pub fn candidate(arrival: &Arrival, intent: &Intent) -> Candidate {
+pub fn candidate(arrival: &Arrival, intent: &Payable) -> Candidate {
     let is_numbered = arrival.number.is_some();
     Candidate {
         intent_id: intent.id,
@@ -236,6 +236,7 @@ fn write(
         if let Some(intent) = &draft.intent {
             payments.push(Payment {
                 intent_id: intent.id,
+                place: Some(intent.place),
                 mutation_id: draft.id,
                 transaction_id,
                 paid_amount: draft.arrival.amount,

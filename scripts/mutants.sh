@@ -102,7 +102,7 @@ no_payment_actions_guard() {
 }
 rebalances_count_as_moved() { replace src/verify/store.rs 'crate::ledger::rules::REBALANCE' '0i16'; }
 no_intent_lock() {
-    replace src/bank/intent/store.rs 'ORDER BY i.intent_id FOR UPDATE OF i' 'ORDER BY i.intent_id'
+    replace src/bank/intent/store/paying.rs 'ORDER BY i.intent_id FOR UPDATE OF i' 'ORDER BY i.intent_id'
 }
 no_code_key() {
     replace sql/data/08_bank.sql 'PRIMARY KEY (ledger_id, bank_account_id, total)' \
@@ -114,7 +114,7 @@ no_code_condition() {
 }
 # shellcheck disable=SC2016
 no_rest_after_a_late_payment() {
-    replace src/bank/intent/store.rs 'RETURNING i.expires_at < $2 AND' 'RETURNING i.expires_at IS NULL AND'
+    replace src/bank/intent/store/paying.rs 'RETURNING i.expires_at < $2 AND' 'RETURNING i.expires_at IS NULL AND'
 }
 no_mutation_ids() {
     replace sql/data/08_bank.sql 'CREATE UNIQUE INDEX mutations_provider_id' 'CREATE INDEX mutations_provider_id'
@@ -210,6 +210,9 @@ no_rule_of_theirs() { replace src/report.rs 'report.message(), names_our_constra
 destination_last() { replace src/hold/mod.rs 'check_destination(session, ledger, destination, &holder.currency)?;' 'reserving_row(&book, holder, amount)?; check_destination(session, ledger, destination, &holder.currency)?;'; }
 # shellcheck disable=SC2016
 counters_exchanged() { replace src/posting/store/balances.rs 'spending = CASE account_id WHEN $2 THEN $14 ELSE $15 END' 'spending = CASE account_id WHEN $2 THEN $15 ELSE $14 END'; }
+only_in_place() { replace src/bank/intent/store/paying.rs 'if in_place < payments.len() {' 'if in_place == 0 {'; }
+all_accounts_of_a_stripe() { replace src/posting/store/balances.rs 'AND stripe_count = 1 ORDER' 'AND stripe = 0 AND stripe_count = 1 ORDER'; }
+all_mutations_of_a_bank() { replace src/bank/mutation/store/arrivals.rs 'o.bank_account_id + 0 = n' 'o.bank_account_id = n'; }
 no_periods_counted() { replace src/subscription/mod.rs '.min(PERIODS_MAX)' '.min(1).min(PERIODS_MAX)'; }
 no_access() { replace src/access/mod.rs 'if is_allowed { Ok(()) }' 'if is_allowed || true { Ok(()) }'; }
 MUTANTS="
@@ -241,6 +244,9 @@ no_spelling_kept              webhooks stored::reading_it_again_gives_the_same
 a_merchants_suspense          bank_accounts what_cannot_be_a_bank_account_is_refused_and_leaves_nothing
 no_rule_of_theirs             sync conflicts::somebodys_constraint_refuses_one_and_the_others_go_on
 destination_last              holds a_hold_sits_on_a_stripe_that_has_it
+only_in_place                 mutations moved::an_intent_whose_row_has_moved_since_it_was_locked_is_paid_all_the_same
+all_accounts_of_a_stripe      no_statistics no_call_reads_a_table_through_before_its_first_analyze
+all_mutations_of_a_bank       no_statistics no_call_reads_a_table_through_before_its_first_analyze
 counters_exchanged            limits scopes::several_limits_all_apply_and_the_least_room_decides
 no_webhook_digest             bank_races batches::fifty_deliveries_of_one_webhook_are_one
 no_escrow_lock                escrow answers::at_once

@@ -38,11 +38,15 @@ BEGIN ATOMIC
             UNION ALL
             SELECT i.intent_id, 60, 'transfer_fee_deducted'
             FROM unnest(ARRAY[2500, 2900, 3500, 4000, 5000, 6500, 7500]) AS fee (amount)
-            JOIN wallet_data.intents i ON i.ledger_id = in_ledger_id AND i.bank_account_id = in_bank_account_id
-             AND i.total = in_amount + fee.amount
-            WHERE i.state_id NOT IN (4, 6) AND i.unique_code IS NOT NULL
-              AND i.accepts_until >= in_occurred_from - interval '31 days'
-              AND i.created_at <= in_occurred_until + interval '1 hour'
+            -- OFFSET 0 keeps it a probe for each fee.
+            CROSS JOIN LATERAL (
+                SELECT o.intent_id FROM wallet_data.intents o
+                WHERE o.ledger_id = in_ledger_id AND o.bank_account_id = in_bank_account_id
+                  AND o.total = in_amount + fee.amount
+                  AND o.state_id NOT IN (4, 6) AND o.unique_code IS NOT NULL
+                  AND o.accepts_until >= in_occurred_from - interval '31 days'
+                  AND o.created_at <= in_occurred_until + interval '1 hour'
+                OFFSET 0) i
             UNION ALL
             SELECT i.intent_id, 55, 'code_missing'
             FROM wallet_data.intents i

@@ -47,7 +47,7 @@ static LINES: Statement = Statement::new(
 
 static PARTIES: Statement = Statement::new(
     "SELECT address, currency FROM wallet_data.accounts
-     WHERE ledger_id = $1 AND address = ANY ($2) AND stripe = 0",
+     WHERE ledger_id = $1 AND address = ANY ($2) AND stripe + 0 = 0",
     &[INT4OID, TEXTARRAYOID],
 );
 
@@ -81,8 +81,8 @@ static INSERT_LINES: Statement = Statement::new(
          (ledger_id, escrow_id, line, beneficiary_account_id, fee_account_id, rate, amount, fee, description)
      SELECT $1, $2, n.line, b.account_id, f.account_id, n.rate, n.amount, n.fee, n.description
      FROM wallet_lines n
-     JOIN wallet_data.accounts b ON b.ledger_id = $1 AND b.address = n.beneficiary AND b.stripe = 0
-     LEFT JOIN wallet_data.accounts f ON f.ledger_id = $1 AND f.address = n.fee_account AND f.stripe = 0",
+     JOIN wallet_data.accounts b ON b.ledger_id = $1 AND b.address = n.beneficiary AND b.stripe + 0 = 0
+     LEFT JOIN wallet_data.accounts f ON f.ledger_id = $1 AND f.address = n.fee_account AND f.stripe + 0 = 0",
     &[INT4OID, UUIDOID],
 );
 

@@ -12,12 +12,13 @@ use pgrx::pg_sys::{BOOLOID, INT2OID, INT4OID, JSONBOID, NUMERICOID, TEXTOID, TIM
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+// A bank account at a time, by OFFSET 0: the key of payments begins with it.
 static ACCOUNTS_OF: Statement = Statement::new(
     "SELECT k.bank_account_id
      FROM wallet_data.bank_accounts k
-     JOIN wallet_data.gateway_payments g ON g.ledger_id = k.ledger_id AND g.bank_account_id = k.bank_account_id
-      AND g.payment_id = $3
      WHERE k.ledger_id = $1 AND k.provider_id = $2
+       AND EXISTS (SELECT FROM wallet_data.gateway_payments g
+                   WHERE g.ledger_id = $1 AND g.bank_account_id = k.bank_account_id AND g.payment_id = $3 OFFSET 0)
      ORDER BY 1",
     &[INT4OID, INT2OID, TEXTOID],
 );
@@ -63,10 +64,11 @@ static PUT: Statement = Statement::new(
     ],
 );
 
-// Ids are compared byte by byte, and the semicolon is the byte after the colon: a range of the unique index.
+// Ids are compared byte by byte, and the semicolon is the byte after the colon: a range of the unique index. `+ 0`: it
+// is not to be looked for among all mutations of the bank account.
 static COUNT_REVERSALS: Statement = Statement::new(
     "SELECT count(*) FROM wallet_data.mutations
-     WHERE ledger_id = $1 AND bank_account_id = $2 AND source_id = $3
+     WHERE ledger_id = $1 AND bank_account_id + 0 = $2 AND source_id = $3
        AND provider_mutation_id >= $4 || ':' AND provider_mutation_id < $4 || ';'",
     &[INT4OID, INT4OID, INT2OID, TEXTOID],
 );

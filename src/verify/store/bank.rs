@@ -136,7 +136,7 @@ pub static INTENTS: Statement = Statement::new(
                    WHERE m.ledger_id = g.ledger_id AND m.mutation_id = g.mutation_id
                    UNION ALL
                    SELECT - m.amount FROM wallet_data.mutations m
-                   WHERE m.ledger_id = g.ledger_id AND m.bank_account_id = g.bank_account_id
+                   WHERE m.ledger_id = g.ledger_id AND m.bank_account_id + 0 = g.bank_account_id
                      AND m.source_id = b.provider_id AND m.direction_id = 2
                      AND m.provider_mutation_id >= g.payment_id || ':reversal:'
                      AND m.provider_mutation_id < g.payment_id || ':reversal;') x) s

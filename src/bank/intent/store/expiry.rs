@@ -6,13 +6,18 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 // Materialized: a join that ran the subquery again would skip what the first run has locked, and the bound
-// would be none. The intent's own row is what is locked: whoever closes it takes its live row away under that.
+// would be none. The intent's own row is what is locked: whoever closes it takes its live row away under that. One after the
+// other as they are due, whatever PostgreSQL knows of the tables: it does not turn such a join round.
 static EXPIRE: Statement = Statement::new(
     "WITH due AS MATERIALIZED (
-         SELECT i.intent_id FROM wallet_data.live_intents l
-         JOIN wallet_data.intents i ON i.ledger_id = $1 AND i.intent_id = l.intent_id
-         WHERE l.ledger_id = $1 AND l.due_at <= $2 AND i.state_id IN (1, 3) AND i.expires_at <= $2
-         ORDER BY l.due_at LIMIT $3 FOR UPDATE OF i SKIP LOCKED),
+         SELECT i.intent_id
+         FROM (SELECT l.intent_id FROM wallet_data.live_intents l
+               WHERE l.ledger_id = $1 AND l.due_at <= $2 ORDER BY l.due_at OFFSET 0) l
+         CROSS JOIN LATERAL (
+             SELECT o.intent_id FROM wallet_data.intents o
+             WHERE o.ledger_id = $1 AND o.intent_id = l.intent_id AND o.state_id IN (1, 3) AND o.expires_at <= $2
+             FOR UPDATE SKIP LOCKED) i
+         LIMIT $3),
      closed AS (
          DELETE FROM wallet_data.live_intents l USING due WHERE l.ledger_id = $1 AND l.intent_id = due.intent_id)
      UPDATE wallet_data.intents i SET state_id = 5, closed_at = i.expires_at

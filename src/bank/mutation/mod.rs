@@ -95,6 +95,8 @@ impl Taken {
 /// A new movement on its way through the engine.
 struct Draft<'a> {
     arrival: &'a Arrival<'a>,
+    /// The arrival's, among those of the call.
+    place: usize,
     id: Uuid,
     original_id: Option<Uuid>,
     decision: Decision,
@@ -118,12 +120,14 @@ pub fn take(
     lock(session, ledger, arrivals.iter().map(|arrival| arrival.bank_account_id));
     let mut taken: Vec<Option<Taken>> = vec![None; arrivals.len()];
     let mut drafts: Vec<Draft> = Vec::with_capacity(arrivals.len());
+    let mut repeats: Vec<(usize, usize)> = Vec::new();
     for (place, recognised) in recognise::all(session, ledger, arrivals)?.into_iter().enumerate() {
         match recognised {
             Recognised::Before(before) => taken[place] = Some(before),
-            Recognised::Again => {}
+            Recognised::Again(first) => repeats.push((place, first)),
             Recognised::New { id, original_id } => drafts.push(Draft {
                 arrival: &arrivals[place],
+                place,
                 id,
                 original_id,
                 decision: Decision::Suspense,
@@ -136,9 +140,14 @@ pub fn take(
     resemble(session, ledger, &mut drafts);
     post::all(session, ledger, banks, &mut drafts)?;
     write(session, ledger, banks, &drafts)?;
-    let mut settled: HashMap<usize, Taken> =
-        drafts.iter().map(|draft| (draft.arrival.line, told(draft))).collect();
-    Ok(recognise::settle_repeats(arrivals, taken, &mut settled))
+    for draft in &drafts {
+        taken[draft.place] = Some(told(draft));
+    }
+    for (place, first) in repeats {
+        let outcome = taken[first].clone();
+        taken[place] = outcome.map(|it| recognise::of_repeat(&arrivals[place], &arrivals[first], it));
+    }
+    Ok(taken.into_iter().map(|taken| taken.unwrap_or_else(|| Taken::rejected("lost"))).collect())
 }
 
 /// Locks bank accounts in the order of their ids.

@@ -17,8 +17,8 @@ use uuid::Uuid;
 pub enum Recognised {
     /// Stored before this call.
     Before(Taken),
-    /// Has the id of an earlier line of this call, and was not known before it.
-    Again,
+    /// Has the id of the arrival at this place, an earlier one of the call, and was not known before it.
+    Again(usize),
     /// To be stored under this id; `original_id` is what it seems to repeat.
     New { id: Uuid, original_id: Option<Uuid> },
 }
@@ -26,8 +26,7 @@ pub enum Recognised {
 /// What makes two movements of one source look the same.
 type Content<'a> = (i32, Direction, Decimal, When, &'a str);
 
-/// Recognises every movement, in order. [`settle_repeats`] gives those that come [`Recognised::Again`]
-/// their earlier line's outcome.
+/// Recognises every movement, in order. [`of_repeat`] is what comes of those that are there [`Recognised::Again`].
 pub fn all(session: &Session, ledger: &Ledger, arrivals: &[Arrival]) -> Result<Vec<Recognised>> {
     let everything: Vec<&Arrival> = arrivals.iter().collect();
     let mut known: HashMap<usize, Known> = arrivals::known(session, ledger.id, &everything)
@@ -37,19 +36,21 @@ pub fn all(session: &Session, ledger: &Ledger, arrivals: &[Arrival]) -> Result<V
     let repeats = repeats(arrivals);
     let fresh: Vec<&Arrival> = arrivals
         .iter()
-        .filter(|arrival| !known.contains_key(&arrival.line) && !repeats.contains_key(&arrival.line))
+        .zip(&repeats)
+        .filter(|(arrival, first)| !known.contains_key(&arrival.line) && first.is_none())
+        .map(|(arrival, _)| arrival)
         .collect();
     let (similar, asked_for) = similar(session, ledger, &fresh);
     let mut claimed: HashSet<Uuid> = known.values().map(|known| known.mutation_id).collect();
     let mut seen: HashMap<Content, Uuid> = HashMap::new();
     let mut recognised = Vec::with_capacity(arrivals.len());
-    for arrival in arrivals {
+    for (arrival, first) in arrivals.iter().zip(repeats) {
         if let Some(known) = known.remove(&arrival.line) {
             recognised.push(Recognised::Before(before(arrival, known)));
             continue;
         }
-        if repeats.contains_key(&arrival.line) {
-            recognised.push(Recognised::Again);
+        if let Some(first) = first {
+            recognised.push(Recognised::Again(first));
             continue;
         }
         let found = asked_for.get(&kind_of(arrival)).and_then(|line| similar.get(line));
@@ -120,20 +121,14 @@ fn similar(
     (similar, asked_for)
 }
 
-/// Lines whose id an earlier line of the same call has, with that line.
-fn repeats(arrivals: &[Arrival]) -> HashMap<usize, usize> {
-    let mut first: HashMap<(i32, i16, &str), usize> = HashMap::new();
-    let mut repeats = HashMap::new();
-    for arrival in arrivals {
+/// For every arrival the place of the first one with its id, if that is an earlier one.
+fn repeats(arrivals: &[Arrival]) -> Vec<Option<usize>> {
+    let mut first: HashMap<(i32, i16, &str), usize> = HashMap::with_capacity(arrivals.len());
+    let mut repeats = Vec::with_capacity(arrivals.len());
+    for (place, arrival) in arrivals.iter().enumerate() {
         let key = (arrival.bank_account_id, arrival.source_id, arrival.provider_mutation_id);
-        match first.get(&key) {
-            Some(line) => {
-                repeats.insert(arrival.line, *line);
-            }
-            None => {
-                first.insert(key, arrival.line);
-            }
-        }
+        let first = *first.entry(key).or_insert(place);
+        repeats.push(Some(first).filter(|first| *first < place));
     }
     repeats
 }
@@ -166,41 +161,16 @@ fn sighted(session: &Session, ledger: &Ledger, mutation_id: Uuid) -> Taken {
     }
 }
 
-/// Puts the outcomes of new movements in their places, and gives lines that repeat one of them a
-/// duplicate's. What was stored before the call has its own, whatever else the call says under its id.
-pub fn settle_repeats(
-    arrivals: &[Arrival],
-    mut taken: Vec<Option<Taken>>,
-    settled: &mut HashMap<usize, Taken>,
-) -> Vec<Taken> {
-    for (place, arrival) in arrivals.iter().enumerate() {
-        if let Some(outcome) = settled.remove(&arrival.line) {
-            taken[place] = Some(outcome);
-        }
+/// What comes of an arrival that repeats an earlier one of the same call, of which came `outcome`.
+pub fn of_repeat(arrival: &Arrival, original: &Arrival, outcome: Taken) -> Taken {
+    if original.amount != arrival.amount || original.direction != arrival.direction {
+        return Taken::rejected("conflicting_duplicate");
     }
-    let repeats = repeats(arrivals);
-    let places: HashMap<usize, usize> =
-        arrivals.iter().enumerate().map(|(place, arrival)| (arrival.line, place)).collect();
-    for (place, arrival) in arrivals.iter().enumerate() {
-        if taken[place].is_some() {
-            continue;
-        }
-        let Some(first) = repeats.get(&arrival.line).and_then(|line| places.get(line)) else { continue };
-        let original = &arrivals[*first];
-        if original.amount != arrival.amount || original.direction != arrival.direction {
-            taken[place] = Some(Taken::rejected("conflicting_duplicate"));
-            continue;
-        }
-        if let Some(outcome) = taken[*first].clone() {
-            // Seen by another source before: it has said already as what.
-            if matches!(outcome.outcome, Outcome::Rejected | Outcome::Duplicate) {
-                taken[place] = Some(outcome);
-                continue;
-            }
-            let mut reasons = vec![outcome.outcome.name().to_owned()];
-            reasons.extend(outcome.reasons);
-            taken[place] = Some(Taken { outcome: Outcome::Duplicate, reasons, ..outcome });
-        }
+    // Seen by another source before: it has said already as what.
+    if matches!(outcome.outcome, Outcome::Rejected | Outcome::Duplicate) {
+        return outcome;
     }
-    taken.into_iter().map(|taken| taken.unwrap_or_else(|| Taken::rejected("lost"))).collect()
+    let mut reasons = vec![outcome.outcome.name().to_owned()];
+    reasons.extend(outcome.reasons);
+    Taken { outcome: Outcome::Duplicate, reasons, ..outcome }
 }

@@ -145,7 +145,7 @@ fn calls_at(n: usize) -> Vec<(&'static str, String)> {
         ("purchase", format!("wallet_ledger.purchase('pupil{n}', 'canteen1', {items})")),
         (
             "sync_purchases",
-            format!("wallet_ledger.sync_purchases('till1', (SELECT jsonb_agg(jsonb_build_object('sequence', 10 * {n} + g,
+            format!("wallet_ledger.sync_purchases('till1', (SELECT jsonb_agg(jsonb_build_object('sequence', 10 * {n} - 10 + g,
                          'at', now(), 'member', 'pupil' || 100 + g, 'items', {items}::jsonb)) FROM generate_series(1, 10) g))"),
         ),
         ("check_spending_limit", "wallet_ledger.check_spending_limit('wallets:pupil50', 1000)".into()),
@@ -164,6 +164,7 @@ async fn pages(db: &TestDb, calls: [&str; 3]) -> Result<u64, String> {
         plan = client.query_one(&explain, &[]).await.map_err(|error| cluster::explain(&error))?.get(0);
     }
     let count = |name: &str| plan[0]["Plan"][name].as_u64().unwrap_or_default();
+    assert!(count("Actual Rows") > 0, "{calls:?}: no row");
     Ok(count("Shared Hit Blocks") + count("Shared Read Blocks"))
 }
 

@@ -65,8 +65,15 @@ static LOCK: Statement = Statement::new(
     concatcp!(READ, " AND s.subscription_id = $2 FOR NO KEY UPDATE OF s"),
     &[INT4OID, UUIDOID],
 );
+// The two are looked up first: before a first ANALYZE a join would go through all subscriptions for them.
 static LIVE: Statement = Statement::new(
-    concatcp!(READ, " AND a.address = $2 AND p.name = $3 AND s.state_id <= 2"),
+    concatcp!(
+        READ,
+        " AND s.account_id = (SELECT x.account_id FROM wallet_data.accounts x
+                             WHERE x.ledger_id = $1 AND x.address = $2 AND x.stripe = 0)
+          AND s.plan_id = (SELECT x.plan_id FROM wallet_data.plans x WHERE x.ledger_id = $1 AND x.name = $3)
+          AND s.state_id <= 2"
+    ),
     &[INT4OID, TEXTOID, TEXTOID],
 );
 

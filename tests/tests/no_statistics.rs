@@ -55,8 +55,21 @@ async fn filled() -> TestDb {
         &client,
         "CREATE TABLE bench.unpaid AS
          SELECT i.n, i.id, g.number
-         FROM (SELECT id, row_number() OVER (ORDER BY place DESC) AS n FROM bench.intents ORDER BY n LIMIT 8) i
-         JOIN (SELECT number, row_number() OVER () AS n FROM wallet_data.intents WHERE number IS NOT NULL LIMIT 8) g USING (n)",
+         FROM (SELECT id, row_number() OVER (ORDER BY place DESC) AS n FROM bench.intents ORDER BY n LIMIT 16) i
+         JOIN (SELECT number, row_number() OVER () AS n FROM wallet_data.intents WHERE number IS NOT NULL LIMIT 16) g USING (n)",
+    )
+    .await;
+    // What the calls go on from: the n-th of each.
+    execute(
+        &client,
+        "SELECT wallet_ledger.create_plan('premium', 10, account => 'platform:hot');
+         SELECT wallet_ledger.subscribe('premium', 'wallets:' || 100 + g) FROM generate_series(1, 500) g;
+         CREATE TABLE bench.made AS
+         SELECT g AS n, (wallet_ledger.post_transfer('wallets:20', 'wallets:21', g)).id AS transfer,
+                (wallet_ledger.hold_funds('wallets:22', g, destination => 'wallets:23')).id AS hold,
+                (wallet_ledger.hold_funds('wallets:22', g)).id AS other_hold,
+                (wallet_ledger.purchase('pupil70', 'canteen1', '[{\"item\": \"pen\"}]')).id AS purchase
+         FROM generate_series(1, 8) g",
     )
     .await;
     // Mutations enough for an index of three levels.
@@ -104,6 +117,13 @@ fn calls_at(n: usize) -> Vec<(&'static str, String)> {
     };
     let escrow =
         |call: &str, n: usize| format!("bench.escrows e, LATERAL wallet_ledger.{call} WHERE e.n = {n}");
+    let made = |call: &str| format!("bench.made m, LATERAL wallet_ledger.{call} WHERE m.n = {n}");
+    let nobodys = |call: &str| {
+        format!(
+            "wallet_data.mutations m, LATERAL wallet_ledger.{call} WHERE m.provider_mutation_id = 'nobody-{n}'
+             AND m.ledger_id = (SELECT ledger_id FROM wallet_data.ledgers WHERE name = 'bench')"
+        )
+    };
     let items = "'[{\"item\": \"nasi-goreng\"}]'";
     vec![
         ("post_transfer", format!("wallet_ledger.post_transfer('wallets:1', 'wallets:2', 1{n})")),
@@ -119,6 +139,7 @@ fn calls_at(n: usize) -> Vec<(&'static str, String)> {
             format!("bench.mutations m, LATERAL wallet_ledger.match_mutation(
                          m.body || '{{\"amount\": 7654321, \"mutation_id\": \"nobody-{n}\"}}') WHERE m.n = {n}"),
         ),
+        ("mutations_to_review", "wallet_ledger.mutations_to_review".into()),
         ("create_intent", "wallet_ledger.create_intent('topup', 'wallets:8', 150000, 'banks:intake')".into()),
         (
             "create_intent, number",
@@ -148,8 +169,31 @@ fn calls_at(n: usize) -> Vec<(&'static str, String)> {
             format!("wallet_ledger.sync_purchases('till1', (SELECT jsonb_agg(jsonb_build_object('sequence', 10 * {n} - 10 + g,
                          'at', now(), 'member', 'pupil' || 100 + g, 'items', {items}::jsonb)) FROM generate_series(1, 10) g))"),
         ),
+        ("reverse_transfer", made("reverse_transfer(m.transfer)")),
+        ("capture_hold", made("capture_hold(m.hold)")),
+        ("release_hold", made("release_hold(m.other_hold)")),
+        ("expire_holds", "wallet_ledger.expire_holds(10)".into()),
+        ("refund_purchase", made("refund_purchase(m.purchase)")),
+        ("open_wallet", format!("wallet_ledger.open_wallet('new-{n}')")),
+        ("freeze_account", format!("wallet_ledger.freeze_account('wallets:30{n}')")),
+        ("set_spending_limit", format!("wallet_ledger.set_spending_limit('wallets:pupil30{n}', daily => 5000)")),
+        ("preview_transfer", "wallet_ledger.preview_transfer('wallets:1', 'wallets:2', 5)".into()),
+        (
+            "submit_payment_proof",
+            format!("bench.unpaid u, LATERAL wallet_ledger.submit_payment_proof(u.id, 'photo') WHERE u.n = {n} + 8"),
+        ),
+        (
+            "reject_payment",
+            format!("bench.unpaid u, LATERAL wallet_ledger.reject_payment(u.id, 'unreadable') WHERE u.n = {n} + 8"),
+        ),
+        ("assign_mutation", nobodys("assign_mutation(m.mutation_id, 'wallets:9', 'hers')")),
+        ("unmatch_mutation", nobodys("unmatch_mutation(m.mutation_id, 'not hers')")),
+        ("return_mutation", nobodys("return_mutation(m.mutation_id, 'nobody knows')")),
+        ("mark_shipped", escrow("mark_shipped(e.id, 'JNE')", 40 + n)),
+        ("open_dispute", escrow("open_dispute(e.id, 'buyer', 'broken')", 40 + n)),
+        ("subscribe", format!("wallet_ledger.subscribe('premium', 'wallets:{n}')")),
+        ("renew_due_subscriptions", "(SELECT count(*) FROM wallet_ledger.renew_due_subscriptions(10)) r".into()),
         ("check_spending_limit", "wallet_ledger.check_spending_limit('wallets:pupil50', 1000)".into()),
-        ("mutations_to_review", "wallet_ledger.mutations_to_review".into()),
         ("poll_events", "wallet_ledger.poll_events(max_count => 10)".into()),
     ]
 }

@@ -100,6 +100,8 @@ no_payment_actions_guard() {
     replace sql/data/80_guards_bank.sql 'BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_data.payment_actions' \
         'BEFORE TRUNCATE ON wallet_data.payment_actions'
 }
+no_intents_guard() { replace sql/data/80_guards_bank.sql 'BEFORE DELETE OR TRUNCATE ON wallet_data.intents' 'BEFORE TRUNCATE ON wallet_data.intents'; }
+no_paid_once() { replace sql/data/08_bank.sql '(state_id = 4) = (mutation_id IS NOT NULL) AND ' ''; }
 rebalances_count_as_moved() { replace src/verify/store.rs 'crate::ledger::rules::REBALANCE' '0i16'; }
 no_intent_lock() {
     replace src/bank/intent/store/paying.rs 'ORDER BY i.intent_id FOR UPDATE OF i' 'ORDER BY i.intent_id'
@@ -210,7 +212,7 @@ no_rule_of_theirs() { replace src/report.rs 'report.message(), names_our_constra
 destination_last() { replace src/hold/mod.rs 'check_destination(session, ledger, destination, &holder.currency)?;' 'reserving_row(&book, holder, amount)?; check_destination(session, ledger, destination, &holder.currency)?;'; }
 # shellcheck disable=SC2016
 counters_exchanged() { replace src/posting/store/balances.rs 'spending = CASE account_id WHEN $2 THEN $14 ELSE $15 END' 'spending = CASE account_id WHEN $2 THEN $15 ELSE $14 END'; }
-only_in_place() { replace src/bank/intent/store/paying.rs 'if in_place < payments.len() {' 'if in_place == 0 {'; }
+only_in_place() { replace src/bank/intent/store/paying.rs 'if paid < payments.len() {' 'if paid == 0 {'; }
 all_accounts_of_a_stripe() { replace src/posting/store/balances.rs 'stripe + 0 = 0 AND stripe_count = 1' 'stripe = 0 AND stripe_count = 1'; }
 all_mutations_of_a_bank() { replace src/bank/mutation/store/arrivals.rs 'o.bank_account_id + 0 = n' 'o.bank_account_id = n'; }
 no_periods_counted() { replace src/subscription/mod.rs '.min(PERIODS_MAX)' '.min(1).min(PERIODS_MAX)'; }
@@ -230,6 +232,8 @@ no_bank_mark                  bank_races snapshots::what_an_old_snapshot_cannot_
 no_intent_lock                isolation specs
 no_duplicate_lock             mutations repeats::a_duplicate_comes_back_once
 no_posting_of_a_mutation      bank_guards checks_refuse_what_no_call_writes
+no_intents_guard              bank_guards what_came_in_is_kept_even_from_a_superuser
+no_paid_once                  bank_guards checks_refuse_what_no_call_writes
 no_payment_actions_guard      bank_guards what_came_in_is_kept_even_from_a_superuser
 rebalances_count_as_moved     verify_escrow money_that_moves_between_stripes_first_is_no_finding
 no_code_key                   bank_races codes::nine_hundred_and_ninety_nine_at_once_have_different_codes

@@ -90,6 +90,12 @@ pub fn zero(scale: u32) -> Decimal {
     Decimal::new(0, scale)
 }
 
+/// The same amount with a currency's decimals: what is stored may have fewer, a column's default say.
+pub fn scaled(mut value: Decimal, scale: u32) -> Decimal {
+    value.rescale(scale);
+    value
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

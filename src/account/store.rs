@@ -1,6 +1,7 @@
 //! SQL of accounts and their profiles. Balances are written by `posting::store` only.
 
 use super::rules::{State, Type};
+use crate::money;
 use crate::spi::{Argument, Session, Statement, jsonb::Document};
 use const_format::concatcp;
 use pgrx::pg_sys::{INT2OID, INT4OID, INT8OID, JSONBOID, NUMERICOID, TEXTARRAYOID, TEXTOID};
@@ -150,10 +151,7 @@ pub fn read(session: &Session, ledger_id: i32, address: &str, fresh: bool) -> Op
     let rows = session.query(&READ, &[ledger_id.into(), address.into()], !fresh);
     let row = rows.first()?;
     let scale = u32::from(row.need::<i16>(5).unsigned_abs());
-    let scaled = |mut value: Decimal| {
-        value.rescale(scale);
-        value
-    };
+    let scaled = |value| money::scaled(value, scale);
     Some(Stored {
         address: row.need(1),
         account_type: Type::from_id(row.need(2)),

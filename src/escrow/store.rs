@@ -45,6 +45,7 @@ static LINES: Statement = Statement::new(
     &[INT4OID, UUIDOID],
 );
 
+// `+ 0`, here and below: see the posting's own look-up of accounts.
 static PARTIES: Statement = Statement::new(
     "SELECT address, currency FROM wallet_data.accounts
      WHERE ledger_id = $1 AND address = ANY ($2) AND stripe + 0 = 0",

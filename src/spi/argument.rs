@@ -55,11 +55,11 @@ impl Argument {
 
 /// Where a row lies: its `ctid`, good until somebody changes the row. Under the row's lock that is only this transaction.
 #[derive(Clone, Copy, Debug)]
-pub struct Place(pub(super) pg_sys::ItemPointerData);
+pub struct TupleId(pub(super) pg_sys::ItemPointerData);
 
-impl From<Place> for Argument {
-    fn from(place: Place) -> Self {
-        Self::datum(place.0.into_datum())
+impl From<TupleId> for Argument {
+    fn from(tuple_id: TupleId) -> Self {
+        Self::datum(tuple_id.0.into_datum())
     }
 }
 

@@ -20,7 +20,7 @@ pub mod numeric;
 pub mod settings;
 pub mod table;
 
-pub use argument::{Argument, Place};
+pub use argument::{Argument, TupleId};
 
 use crate::money::Number;
 use pgrx::FromDatum;
@@ -330,8 +330,8 @@ impl Row {
         self.id(column).unwrap_or_else(|| panic!("column {column} is null"))
     }
 
-    pub fn need_place(&self, column: usize) -> Place {
-        Place(self.need(column))
+    pub fn need_tuple_id(&self, column: usize) -> TupleId {
+        TupleId(self.need(column))
     }
 
     pub fn ids(&self, column: usize) -> Option<Vec<Uuid>> {

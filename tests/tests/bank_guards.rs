@@ -74,6 +74,11 @@ async fn checks_refuse_what_no_call_writes() {
     for (sql, check) in [
         ("UPDATE wallet_data.intents SET state_id = 1 WHERE state_id = 4", "intents_paid_once"),
         ("UPDATE wallet_data.intents SET state_id = 4 WHERE reference = 'o1'", "intents_paid_once"),
+        // Each of these breaks one clause alone.
+        ("UPDATE wallet_data.intents SET mutation_id = NULL WHERE state_id = 4", "intents_paid_once"),
+        ("UPDATE wallet_data.intents SET transaction_id = NULL WHERE state_id = 4", "intents_paid_once"),
+        ("UPDATE wallet_data.intents SET paid_amount = NULL WHERE state_id = 4", "intents_paid_once"),
+        ("UPDATE wallet_data.intents SET closed_at = NULL WHERE state_id = 4", "intents_paid_once"),
         ("UPDATE wallet_data.intents SET unique_code = NULL", "intents_known_by"),
         ("UPDATE wallet_data.intents SET number = '1' WHERE reference = 'o1'", "intents_known_by"),
         ("UPDATE wallet_data.mutations SET state_id = 2 WHERE state_id = 1", "mutations_matched"),

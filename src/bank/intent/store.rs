@@ -6,6 +6,7 @@ pub mod paying;
 
 use super::rules::{Method, Purpose, State};
 use crate::account::store as accounts;
+use crate::money;
 use crate::spi::{Row, Session, Statement, jsonb::Document};
 use const_format::concatcp;
 use pgrx::pg_sys::{INT2OID, INT4OID, INT8OID, JSONBOID, NUMERICOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
@@ -212,10 +213,7 @@ pub fn set_state(
 
 fn read(row: &Row) -> Intent {
     let scale = u32::from(row.need::<i16>(9).unsigned_abs());
-    let scaled = |mut value: Decimal| {
-        value.rescale(scale);
-        value
-    };
+    let scaled = |value| money::scaled(value, scale);
     Intent {
         id: row.need_id(0),
         method: Method::from_id(row.need(1)),

@@ -70,7 +70,8 @@ pub fn match_by_hand(
         .with("status", state.name()));
     }
     let transaction_id = post_all(session, ledger, payments(&mutation, &bank, &intent))?;
-    let payment = Payment { intent_id, place: None, mutation_id, transaction_id, paid_amount: mutation.left };
+    let payment =
+        Payment { intent_id, tuple_id: None, mutation_id, transaction_id, paid_amount: mutation.left };
     pay(session, ledger, &[payment])?;
     mutation.intent_id = Some(intent_id);
     mutation.applied_transaction_id = Some(transaction_id);

@@ -245,7 +245,7 @@ fn write(
         if let Some(intent) = &draft.intent {
             payments.push(Payment {
                 intent_id: intent.id,
-                place: Some(intent.place),
+                tuple_id: Some(intent.tuple_id),
                 mutation_id: draft.id,
                 transaction_id,
                 paid_amount: draft.arrival.amount,

@@ -6,6 +6,7 @@ use super::rules::{State, TakenBack};
 use crate::bank::rules::Direction;
 use crate::bank::rules::when::When;
 use crate::ledger::rules::REBALANCE;
+use crate::money;
 use crate::spi::{Argument, Row, Session, Statement};
 use const_format::concatcp;
 use pgrx::pg_sys::{INT2OID, INT4OID, TEXTARRAYOID, TEXTOID, UUIDOID};
@@ -116,10 +117,7 @@ pub fn change(session: &Session, ledger_id: i32, mutation: &Mutation, before: St
 
 fn read(row: &Row) -> Mutation {
     let scale = u32::from(row.need::<i16>(18).unsigned_abs());
-    let scaled = |mut value: Decimal| {
-        value.rescale(scale);
-        value
-    };
+    let scaled = |value| money::scaled(value, scale);
     let (amount, left) = (scaled(row.need_decimal(5)), row.decimal(21).map(scaled));
     let taken_back = match left {
         Some(_) => TakenBack::ByOthers,

@@ -1,6 +1,7 @@
 //! SQL of balances: locking account rows and writing them back.
 
 use crate::account::rules::{Account, State, Type};
+use crate::money;
 use crate::posting::rules::Change;
 use crate::spi::batch::{Batch, Column};
 use crate::spi::{Argument, Row, Session, Statement};
@@ -196,10 +197,7 @@ pub struct Expired {
 fn account(row: &Row) -> Account {
     let scale = u32::from(row.need::<i16>(6).unsigned_abs());
     // A column default has no decimals; in memory every amount has its currency's.
-    let scaled = |mut value: Decimal| {
-        value.rescale(scale);
-        value
-    };
+    let scaled = |value| money::scaled(value, scale);
     Account {
         id: row.need(0),
         address: row.need(1),

@@ -2,8 +2,9 @@
 
 use super::codes;
 use crate::bank::intent::rules::{Purpose, State};
+use crate::money;
 use crate::spi::batch::{Batch, Column};
-use crate::spi::{Place, Row, Session, Statement};
+use crate::spi::{Row, Session, Statement, TupleId};
 use const_format::concatcp;
 use pgrx::pg_sys::{INT4OID, INT8OID, NUMERICOID, TEXTOID, TIDOID, TIMESTAMPTZOID, UUIDOID};
 use rust_decimal::Decimal;
@@ -21,7 +22,7 @@ const WANTED_COLUMNS: &[Column] = &[
 // Locks what it finds, in the order of ids, and names the accounts of what it has locked. The accounts of unique codes
 // are few, mostly one: they are looked up once, and not for every line.
 const FOUND: &str = "WITH found AS MATERIALIZED (
-         SELECT w.line, i.ctid AS place, i.intent_id, i.purpose_id, i.state_id, i.bank_account_id, i.credit_account_id,
+         SELECT w.line, i.ctid AS tuple_id, i.intent_id, i.purpose_id, i.state_id, i.bank_account_id, i.credit_account_id,
                 i.code_account_id, i.amount, i.total, i.reference, i.created_at, i.expires_at, i.accepts_until
          FROM wallet_wanted w
          JOIN wallet_data.intents i ON i.ledger_id = $1 AND ";
@@ -30,7 +31,7 @@ const NAMED: &str = "
      codes AS MATERIALIZED (
          SELECT c.account_id, c.address FROM wallet_data.accounts c
          WHERE c.ledger_id = $1 AND c.account_id IN (SELECT f.code_account_id FROM found f))
-     SELECT f.line, f.place, f.intent_id, f.purpose_id, f.state_id, f.bank_account_id, a.address, c.address, a.scale,
+     SELECT f.line, f.tuple_id, f.intent_id, f.purpose_id, f.state_id, f.bank_account_id, a.address, c.address, a.scale,
             f.amount, f.total, f.reference, f.created_at, f.expires_at, f.accepts_until
      FROM found f
      JOIN wallet_data.accounts a ON a.ledger_id = $1 AND a.account_id = f.credit_account_id
@@ -54,7 +55,7 @@ static LOCK_BY_NUMBER: Statement = Statement::new(
 
 const PAYMENT_COLUMNS: &[Column] = &[
     (c"intent_id", UUIDOID),
-    (c"place", TIDOID),
+    (c"tuple_id", TIDOID),
     (c"mutation_id", UUIDOID),
     (c"transaction_id", UUIDOID),
     (c"paid_amount", NUMERICOID),
@@ -71,13 +72,13 @@ const PAID_LATE: &str = " RETURNING i.expires_at < $2 AND i.unique_code IS NOT N
 static PAY: Statement = Statement::new(concatcp!(CLOSE, PAID_LATE), &[INT4OID, TIMESTAMPTZOID]);
 // The row is where it was locked, unless this transaction has changed it since: no index has to be asked.
 static PAY_IN_PLACE: Statement =
-    Statement::new(concatcp!(CLOSE, " AND i.ctid = p.place", PAID_LATE), &[INT4OID, TIMESTAMPTZOID]);
+    Statement::new(concatcp!(CLOSE, " AND i.ctid = p.tuple_id", PAID_LATE), &[INT4OID, TIMESTAMPTZOID]);
 
 /// A locked intent, as far as who pays it has to know.
 #[derive(Clone, Debug)]
 pub struct Payable {
     pub id: Uuid,
-    pub place: Place,
+    pub tuple_id: TupleId,
     pub purpose: Purpose,
     /// As stored; see [`State::at`].
     pub state: State,
@@ -140,12 +141,9 @@ pub fn lock(
 
 fn read(row: &Row) -> Payable {
     let scale = u32::from(row.need::<i16>(8).unsigned_abs());
-    let scaled = |mut value: Decimal| {
-        value.rescale(scale);
-        value
-    };
+    let scaled = |value| money::scaled(value, scale);
     Payable {
-        place: row.need_place(1),
+        tuple_id: row.need_tuple_id(1),
         id: row.need_id(2),
         purpose: Purpose::from_id(row.need(3)),
         state: State::from_id(row.need(4)),
@@ -165,7 +163,7 @@ fn read(row: &Row) -> Payable {
 pub struct Payment {
     pub intent_id: Uuid,
     /// Where the intent was locked, if that is known.
-    pub place: Option<Place>,
+    pub tuple_id: Option<TupleId>,
     pub mutation_id: Uuid,
     pub transaction_id: Uuid,
     pub paid_amount: Decimal,
@@ -177,7 +175,7 @@ pub fn pay(session: &Session, ledger_id: i32, payments: &[Payment], now: i64) ->
     for payment in payments {
         batch.push(&[
             payment.intent_id.into(),
-            payment.place.into(),
+            payment.tuple_id.into(),
             payment.mutation_id.into(),
             payment.transaction_id.into(),
             payment.paid_amount.into(),
@@ -185,16 +183,13 @@ pub fn pay(session: &Session, ledger_id: i32, payments: &[Payment], now: i64) ->
     }
     let _registered = batch.register();
     let (mut paid, mut late) = (0, false);
-    let mut run = |statement| {
-        let rows = session.run(statement, &[ledger_id.into(), now.into()]);
-        late |= rows.iter().any(|row| row.need(0));
-        paid += rows.count();
-        paid
-    };
-    let in_place =
-        if payments.iter().any(|payment| payment.place.is_some()) { run(&PAY_IN_PLACE) } else { 0 };
-    if in_place < payments.len() {
-        run(&PAY);
+    let is_located = payments.iter().any(|payment| payment.tuple_id.is_some());
+    for statement in is_located.then_some(&PAY_IN_PLACE).into_iter().chain([&PAY]) {
+        if paid < payments.len() {
+            let rows = session.run(statement, &[ledger_id.into(), now.into()]);
+            paid += rows.count();
+            late |= rows.iter().any(|row| row.need(0));
+        }
     }
     if late {
         codes::rest_paid_late(session, ledger_id, now);
